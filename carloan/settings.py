@@ -1,0 +1,310 @@
+"""Settings of every environment, read from environment variables; docs/runbook.md lists them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import unquote
+
+import environ
+from csp.constants import NONCE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+# -- mode ---------------------------------------------------------------------
+PRODUCTION = env.bool("CARLOAN_PRODUCTION", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+LOCAL_DIR = Path(env.str("CARLOAN_LOCAL_DIR", default=str(BASE_DIR / ".local")))
+
+
+def _secret(name: str) -> str:
+    """A secret from the environment; outside production a fixed one derived from its name, so that a newcomer needs no set-up."""
+    value = env.str(name, default="")
+    if value:
+        return value
+    if PRODUCTION:
+        raise ImproperlyConfigured(f"Set {name}: production has no default secrets.")
+    return base64.b64encode(hashlib.sha256(f"development only: {name}".encode()).digest()).decode()
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8100")
+
+# -- applications ---------------------------------------------------------------
+CONTEXTS = [
+    "apps.common",
+    "apps.organisations",
+    "apps.flows",
+    "apps.ledger",
+    "apps.loans",
+    "apps.documents",
+    "apps.messaging",
+    "apps.customers",
+    "apps.dealers",
+    "apps.products",
+    "apps.risk",
+    "apps.applications",
+    "apps.contracts",
+    "apps.disbursement",
+    "apps.reconciliation",
+    "apps.postloan",
+    "apps.portal",
+    "apps.backoffice",
+    "apps.integrations",
+]
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "apps.backoffice.site.CarloanAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "pgtrigger",
+    "pghistory",
+    "django_fsm",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
+    "django_celery_beat",
+    "django_structlog",
+    "django_prometheus",
+    "django_htmx",
+    "import_export",
+    "csp",
+    *CONTEXTS,
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "apps.common.middleware.RequestContextMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "apps.common.middleware.ErrorPageMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "carloan.urls"
+WSGI_APPLICATION = "carloan.wsgi.application"
+ASGI_APPLICATION = "carloan.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    },
+]
+
+# -- database and broker ----------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if not DATABASE_URL:
+    if PRODUCTION:
+        raise ImproperlyConfigured("Set DATABASE_URL: production does not use the embedded PostgreSQL.")
+    from carloan.embedded import start_postgres
+
+    DATABASE_URL = start_postgres()
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"].update(
+    ENGINE="django.db.backends.postgresql",
+    HOST=unquote(DATABASES["default"].get("HOST") or ""),  # a folder, for a server on a unix socket
+    CONN_MAX_AGE=env.int("CONN_MAX_AGE", default=60),
+    CONN_HEALTH_CHECKS=True,
+    ATOMIC_REQUESTS=False,
+    OPTIONS={
+        "options": f"-c lock_timeout={env.int('LOCK_TIMEOUT_MS', default=10_000)}"
+        f" -c idle_in_transaction_session_timeout={env.int('IDLE_TIMEOUT_MS', default=120_000)}",
+    },
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "Asia/Shanghai"
+
+# -- people and access --------------------------------------------------------------
+AUTH_USER_MODEL = "organisations.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "apps.organisations.auth.RoleBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+OTP_TOTP_ISSUER = "Carloan"
+LOGIN_URL = "portal:login"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# -- language and time ---------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
+USE_TZ = True
+TIME_ZONE = "Asia/Shanghai"
+# The project's clock may be moved (demo, tests, digital twin); never in production.
+CLOCK_MOVABLE = env.bool("CLOCK_MOVABLE", default=not PRODUCTION)
+
+# -- files ----------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = LOCAL_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+ARCHIVE_DIR = Path(env.str("ARCHIVE_DIR", default=str(LOCAL_DIR / "archive")))
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+UPLOAD_MAX_BYTES = 20 * 1024 * 1024
+
+# -- secrets of the field encryption ----------------------------------------------------
+# key id -> base64 key of 32 bytes; the current one encrypts, all decrypt.
+CRYPTO_KEYS = {"k1": _secret("CRYPTO_KEY_K1"), **env.dict("CRYPTO_KEYS_MORE", default={})}
+CRYPTO_CURRENT_KEY = env.str("CRYPTO_CURRENT_KEY", default="k1")
+BLIND_INDEX_KEY = _secret("BLIND_INDEX_KEY")
+# Signing keys and certificates of the documents context; a test CA is created there outside production.
+PKI_DIR = Path(env.str("PKI_DIR", default=str(LOCAL_DIR / "pki")))
+
+# -- the outside world -------------------------------------------------------------------
+# port -> dotted path of the adapter; the contexts ask for a port by name (apps.common.gateways.gateway).
+GATEWAYS = {
+    "sms": "apps.integrations.sms.sandbox.SandboxSms",
+    "identity": "apps.integrations.identity.sandbox.SandboxIdentity",
+    "bureau": "apps.integrations.bureau.sandbox.SandboxBureau",
+    "bank": "apps.integrations.bank.sandbox.SandboxBank",
+    "timestamp": "apps.integrations.timestamp.sandbox.SandboxTimestamp",
+}
+GATEWAY_TIMEOUT_S = {"connect": 3.0, "read": 10.0}
+SANDBOX_SECRET = _secret("SANDBOX_SECRET")
+
+# -- API ---------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "apps.common.api.CursorPages",
+    "DEFAULT_THROTTLE_RATES": {"codes": "30/hour"},
+    "EXCEPTION_HANDLER": "apps.common.errors.problem_response",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Carloan API",
+    "DESCRIPTION": "Loans from the shop floor to the last 分. Errors are RFC 9457 problem details.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {},
+}
+SIMPLE_JWT = {
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "USER_ID_FIELD": "id",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# -- what browsers are told ------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/backoffice/", "/api/docs"],
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:", "blob:"],
+        "connect-src": [SELF],
+        "frame-ancestors": ["'none'"],
+        "form-action": [SELF],
+        "base-uri": ["'none'"],
+    },
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# -- records ------------------------------------------------------------------------------------
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
+from apps.common.logging import configure  # noqa: E402  (needs the level above)
+
+LOGGING = configure(LOG_LEVEL, json=env.bool("LOG_JSON", default=PRODUCTION))
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# -- look of the back office ------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": _("Carloan"),
+    "SITE_HEADER": _("Carloan"),
+    "SITE_SUBHEADER": _("Back office"),
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "STYLES": ["/static/css/tokens.css", "/static/css/backoffice.css"],
+    "SIDEBAR": {"show_search": True, "navigation": "apps.backoffice.navigation.sidebar"},
+}

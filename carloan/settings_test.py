@@ -1,0 +1,13 @@
+"""Settings of the tests: the same parts, cheaper hashing, folders of their own."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("CARLOAN_LOCAL_DIR", str(Path(tempfile.gettempdir()) / f"carloan-tests-{os.getuid()}"))
+
+from carloan.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_TASK_ALWAYS_EAGER = False
+AXES_ENABLED = False
