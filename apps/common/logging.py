@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-_PERSONAL = {"phone", "mobile", "name", "id_number", "card_number", "address", "password", "code", "token", "authorization", "otp"}
+_PERSONAL = {"phone", "mobile", "name", "id_number", "card_number", "address", "password", "token", "authorization", "otp"}
 _PATTERNS = (
     (re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)"), r"\1****\2"),
     (re.compile(r"(?<!\d)(\d{6})\d{8}(\d{3}[\dXx])(?!\d)"), r"\1********\2"),
@@ -18,7 +18,7 @@ _PATTERNS = (
 def mask_personal_data(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
     """structlog processor: hide fields that are personal by name, and numbers that look like phones, IDs or cards."""
     for key, value in event.items():
-        if key.lower() in _PERSONAL and not key == "code":
+        if key.lower() in _PERSONAL:
             event[key] = "***"
         elif isinstance(value, str):
             for pattern, replacement in _PATTERNS:
@@ -38,7 +38,12 @@ _SHARED = [
 def configure(level: str, *, json: bool) -> dict[str, Any]:
     """Configure structlog and return Django's LOGGING dictionary."""
     structlog.configure(
-        processors=[*_SHARED, structlog.processors.format_exc_info, mask_personal_data, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            *_SHARED,
+            structlog.processors.format_exc_info,
+            mask_personal_data,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

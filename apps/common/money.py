@@ -15,7 +15,7 @@ _ONE = Decimal(1)
 _PLAIN_NUMBER = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
 _DIGITS = "零壹贰叁肆伍陆柒捌玖"
 _PLACES = ("", "拾", "佰", "仟")
-_GROUPS = ("", "万", "亿", "万亿")
+_GROUPS = ("", "万", "亿")
 
 
 def round_money(amount: Decimal, rounding: str = ROUND_HALF_UP, multiple: Decimal = CENT) -> Decimal:
@@ -66,9 +66,9 @@ def to_capital_chinese(amount: Decimal) -> str:
     """Write an amount in the capital numerals of Chinese bills (人民币大写), e.g. 100010.05 → 壹拾万零壹拾元零伍分.
 
     Follows 支付结算办法 annex 1: 整 after 元 or 角, never after 分; one 零 for a run of zeros inside the number.
-    Raises ValueError for a negative amount, one with more than two decimals, or one of 10¹⁶ yuan and above.
+    Raises ValueError for a negative amount, one with more than two decimals, or one of 10¹² yuan and above.
     """
-    if not amount.is_finite() or amount < 0 or amount >= Decimal(10) ** 16 or amount != round_money(amount):
+    if not amount.is_finite() or amount < 0 or amount >= Decimal(10) ** 12 or amount != round_money(amount):
         raise ValueError(f"{amount} cannot be written as an amount in capital numerals")
     yuan, cents = divmod(int(amount * 100), 100)
     jiao, fen = divmod(cents, 10)
@@ -92,10 +92,8 @@ def _capital_integer(number: int) -> str:
         group = groups[index]
         if group:
             words += ("零" if words and (gap or group < 1000) else "") + _capital_group(group) + _GROUPS[index]
-        elif index == 2 and len(groups) > 3:
-            words += "亿"
         gap = not group
-    return words.replace("万亿亿", "万亿")
+    return words
 
 
 def _capital_group(group: int) -> str:

@@ -1,0 +1,208 @@
+"""The immutable terms of a loan, checked once when made.
+
+Money is yuan with two decimals, rates are fractions a year (0.108 = 10.8 %), days are calendar dates.
+The core knows neither customers nor funders: the `_ref` fields are opaque.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from enum import StrEnum
+
+from apps.common.money import CENT, MAX_MONEY, ZERO
+from apps.loans.domain.daycount import DayCount, days_in_month
+from apps.loans.domain.errors import BadTerms
+
+MAX_INSTALLMENTS = 1200
+MAX_EVERY = 366
+MAX_FUNDERS = 5
+MAX_ANNUAL_RATE = Decimal(10)
+SHARES_WHOLE = 10_000
+
+
+class Method(StrEnum):
+    EQUAL_INSTALLMENT = "equal_installment"
+    EQUAL_PRINCIPAL = "equal_principal"
+    INTEREST_FIRST = "interest_first"
+    FLAT = "flat"
+    BULLET = "bullet"
+    BALLOON = "balloon"
+    CUSTOM = "custom"
+    STEP = "step"
+
+
+class Frequency(StrEnum):
+    MONTH = "month"
+    WEEK = "week"
+    DAY = "day"
+
+
+class Component(StrEnum):
+    """What a loan can owe, in the default order of payment (docs/rules/waterfall.md)."""
+
+    FEE = "fee"
+    PENALTY = "penalty"
+    COMPOUND = "compound"
+    INTEREST = "interest"
+    PRINCIPAL = "principal"
+
+
+COMPONENTS: tuple[Component, ...] = tuple(Component)
+
+
+class AllocationOrder(StrEnum):
+    BY_INSTALMENT = "by_instalment"
+    BY_COMPONENT = "by_component"
+
+
+class Rounding(StrEnum):
+    HALF_UP = ROUND_HALF_UP
+    HALF_EVEN = ROUND_HALF_EVEN
+
+
+@dataclass(frozen=True, slots=True)
+class Funder:
+    """One co-lender's share of a loan, in parts per 10,000; the first of a loan's funders leads."""
+
+    party_ref: str
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanTerms:
+    """Everything agreed when the loan was made. Raises `BadTerms`, naming the field, when it cannot be right."""
+
+    principal: Decimal
+    annual_rate: Decimal
+    installments: int
+    method: Method
+    day_count: DayCount
+    start: date
+    first_due: date
+    due_day: int | None = None
+    frequency: Frequency = Frequency.MONTH
+    every: int = 1
+    fee_upfront: Decimal = ZERO
+    balloon: Decimal = ZERO
+    shares: tuple[Decimal, ...] = ()
+    multiple: Decimal = CENT
+    rounding: Rounding = Rounding.HALF_UP
+    even_out: bool = False
+    move_to_working_day: bool = False
+    penalty_uplift: Decimal = Decimal("0.5")
+    rate_cap: Decimal = Decimal("0.24")
+    grace_days: int = 0
+    compound: bool = False
+    prepay_fee_rate: Decimal = Decimal(0)
+    prepay_fee_floor: Decimal = ZERO
+    prepay_fee_free_after: int | None = None
+    waterfall: tuple[Component, ...] = COMPONENTS
+    allocation: AllocationOrder = AllocationOrder.BY_INSTALMENT
+    funders: tuple[Funder, ...] = ()
+    borrower_ref: str = ""
+    party_ref: str = ""
+    collateral_ref: str = ""
+    branch_ref: str = ""
+
+    def __post_init__(self) -> None:
+        self._check_amounts()
+        self._check_dates()
+        self._check_method()
+        self._check_servicing()
+
+    @property
+    def anchor(self) -> int | None:
+        """The day of the month on which instalments fall due; None for weekly and daily schedules."""
+        if self.frequency is not Frequency.MONTH:
+            return None
+        return self.first_due.day if self.due_day is None else self.due_day
+
+    @property
+    def rows(self) -> int:
+        """Rows of the plan as signed: a bullet loan has one, whatever its number of instalments."""
+        return 1 if self.method is Method.BULLET else self.installments
+
+    def _check_amounts(self) -> None:
+        _check_money("principal", self.principal, above_zero=True)
+        _check_money("fee_upfront", self.fee_upfront)
+        _check_money("balloon", self.balloon)
+        _check_money("multiple", self.multiple, above_zero=True)
+        _check_money("prepay_fee_floor", self.prepay_fee_floor)
+        _check_rate("annual_rate", self.annual_rate, MAX_ANNUAL_RATE)
+        _check_rate("penalty_uplift", self.penalty_uplift, MAX_ANNUAL_RATE)
+        _check_rate("rate_cap", self.rate_cap, MAX_ANNUAL_RATE)
+        _check_rate("prepay_fee_rate", self.prepay_fee_rate, Decimal(1))
+        if self.fee_upfront >= self.principal:
+            raise BadTerms("fee_upfront", "must be less than the principal")
+
+    def _check_dates(self) -> None:
+        _check_whole("installments", self.installments, 1, MAX_INSTALLMENTS)
+        _check_whole("every", self.every, 1, MAX_EVERY)
+        if not (1970 <= self.start.year <= 2200):
+            raise BadTerms("start", "must be between 1970 and 2200")
+        if self.first_due <= self.start:
+            raise BadTerms("first_due", "must be after start")
+        if self.first_due.year > 2300 or self.installments * self.every > 100 * 366:
+            raise BadTerms("installments", "the last due date would be out of reach")
+        if self.due_day is None:
+            return
+        _check_whole("due_day", self.due_day, 1, 31)
+        last_day = days_in_month(self.first_due.year, self.first_due.month)
+        if self.first_due.day != min(self.due_day, last_day):
+            raise BadTerms("first_due", f"{self.first_due} is not on due day {self.due_day}")
+
+    def _check_method(self) -> None:
+        if self.method is Method.BALLOON:
+            if not ZERO < self.balloon < self.principal:
+                raise BadTerms("balloon", "must be above 0 and below the principal")
+        elif self.balloon:
+            raise BadTerms("balloon", f"does not go with method {self.method}")
+        if self.method in (Method.CUSTOM, Method.STEP):
+            if len(self.shares) != self.installments:
+                raise BadTerms("shares", f"{len(self.shares)} given for {self.installments} installments")
+            if min(self.shares) < 0 or sum(self.shares) != 1:
+                raise BadTerms("shares", "must not be negative and must add up to exactly 1")
+        elif self.shares:
+            raise BadTerms("shares", f"do not go with method {self.method}")
+
+    def _check_servicing(self) -> None:
+        _check_whole("grace_days", self.grace_days, 0, 366)
+        if self.prepay_fee_free_after is not None:
+            _check_whole("prepay_fee_free_after", self.prepay_fee_free_after, 0, MAX_INSTALLMENTS)
+        if sorted(self.waterfall) != sorted(COMPONENTS):
+            raise BadTerms("waterfall", "must name each of " + ", ".join(COMPONENTS) + " once")
+        if self.funders:
+            if len(self.funders) > MAX_FUNDERS:
+                raise BadTerms("funders", f"at most {MAX_FUNDERS}")
+            if any(funder.parts <= 0 for funder in self.funders):
+                raise BadTerms("funders", "parts must be above zero")
+            if sum(funder.parts for funder in self.funders) != SHARES_WHOLE:
+                raise BadTerms("funders", f"parts must add up to {SHARES_WHOLE}")
+            if len({funder.party_ref for funder in self.funders}) != len(self.funders):
+                raise BadTerms("funders", "each party_ref may appear once")
+
+
+def _check_money(field: str, amount: Decimal, *, above_zero: bool = False) -> None:
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        raise BadTerms(field, "must be a finite Decimal")
+    if amount < 0 or (above_zero and amount == 0):
+        raise BadTerms(field, "must be above 0" if above_zero else "must not be negative")
+    if amount > MAX_MONEY:
+        raise BadTerms(field, f"is above the limit of {MAX_MONEY}")
+    if amount != amount.quantize(CENT):
+        raise BadTerms(field, "has more than 2 decimals")
+
+
+def _check_rate(field: str, rate: Decimal, limit: Decimal) -> None:
+    if not isinstance(rate, Decimal) or not rate.is_finite():
+        raise BadTerms(field, "must be a finite Decimal")
+    if not 0 <= rate <= limit:
+        raise BadTerms(field, "must not be negative" if rate < 0 else "is out of reach")
+    # Balance x rate x units must stay exact in 28 digits (see `daycount`).
+    if rate != rate.quantize(Decimal("1E-8")):
+        raise BadTerms(field, "has more than 6 decimals as a percentage")
+
+
+def _check_whole(field: str, number: int, low: int, high: int) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
+        raise BadTerms(field, f"must be a whole number from {low} to {high}")
