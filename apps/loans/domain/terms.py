@@ -17,6 +17,7 @@ MAX_INSTALLMENTS = 1200
 MAX_EVERY = 366
 MAX_FUNDERS = 5
 MAX_ANNUAL_RATE = Decimal(10)
+MAX_DAYS = 100 * 12 * 31
 SHARES_WHOLE = 10_000
 
 
@@ -35,6 +36,9 @@ class Frequency(StrEnum):
     MONTH = "month"
     WEEK = "week"
     DAY = "day"
+
+
+_LONGEST_DAYS = {Frequency.MONTH: 31, Frequency.WEEK: 7, Frequency.DAY: 1}
 
 
 class Component(StrEnum):
@@ -142,8 +146,8 @@ class LoanTerms:
             raise BadTerms("start", "must be between 1970 and 2200")
         if self.first_due <= self.start:
             raise BadTerms("first_due", "must be after start")
-        if self.first_due.year > 2300 or self.installments * self.every > 100 * 366:
-            raise BadTerms("installments", "the last due date would be out of reach")
+        if self.first_due.year > 2300 or self.installments * self.every * _LONGEST_DAYS[self.frequency] > MAX_DAYS:
+            raise BadTerms("installments", "the last due date would be more than 100 years away")
         if self.due_day is None:
             return
         _check_whole("due_day", self.due_day, 1, 31)

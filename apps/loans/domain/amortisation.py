@@ -1,0 +1,148 @@
+"""How a balance is paid off over periods: one function for the first plan and for every later change of it.
+
+The running period of a loan may be partly over: then `units[0]` is what is left of its fraction and `carried` is
+the interest already run in it and still to be paid with the row, as an exact numerator (yuan x rate x units, to be
+divided by the day count's basis). Rules with worked examples: docs/rules/amortisation.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.common.money import CENT, ZERO, round_money
+from apps.loans.domain.daycount import BASIS
+from apps.loans.domain.terms import LoanTerms, Method
+
+_NOTHING = Decimal(0)
+_ONE = Decimal(1)
+_LEVEL = (Method.EQUAL_INSTALLMENT, Method.BALLOON)
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What is to be paid off: the balance, its rate, and the time it has left.
+
+    `flat_base` is the amount a flat loan bears interest on (its original principal); other methods ignore it.
+    `weights` are the shares of custom and step plans that are still to come.
+    """
+
+    balance: Decimal
+    rate: Decimal
+    units: Sequence[int]
+    carried: Decimal = _NOTHING
+    balloon: Decimal = ZERO
+    flat_base: Decimal = ZERO
+    weights: Sequence[Decimal] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amortisation:
+    """Rows of (principal, interest); `installment` is the level amount, or the total of the first row."""
+
+    installment: Decimal
+    rows: tuple[tuple[Decimal, Decimal], ...]
+
+
+def amortise(terms: LoanTerms, debt: Debt) -> Amortisation:
+    """Pay `debt` off over all its periods by the method of `terms`; the last row takes what is left."""
+    if terms.method in _LEVEL:
+        installment = _level_installment(terms, debt)
+        rows = _level_rows(terms, debt, installment)
+        if terms.even_out:
+            installment, rows = _evened_out(terms, debt, installment, rows)
+        return Amortisation(installment, tuple(rows))
+    return keep_principals(terms, debt, _planned_principals(terms, debt))
+
+
+def keep_installment(terms: LoanTerms, debt: Debt, installment: Decimal) -> Amortisation:
+    """Pay `debt` off by a given level instalment, ending at the first row that clears balance and interest."""
+    return Amortisation(installment, tuple(_level_rows(terms, debt, installment, stop_early=True)))
+
+
+def keep_principals(terms: LoanTerms, debt: Debt, principals: Sequence[Decimal], *, stop_early: bool = False) -> Amortisation:
+    """Pay `debt` off by given principal parts, cut to what is left; interest is anew.
+
+    With `stop_early` the plan ends with the row that clears the balance.
+    """
+    basis, flat, rounding = BASIS[terms.day_count], terms.method is Method.FLAT, terms.rounding.value
+    balance, carried, rate = debt.balance, debt.carried, debt.rate
+    rows: list[tuple[Decimal, Decimal]] = []
+    last = len(debt.units) - 1
+    for index, units in enumerate(debt.units):
+        bears = debt.flat_base if flat else balance
+        interest = round_money((carried + bears * rate * units) / basis, rounding)
+        principal = balance if index == last else min(principals[index], balance)
+        rows.append((principal, interest))
+        balance -= principal
+        carried = _NOTHING
+        if stop_early and not balance:
+            break
+    return Amortisation(rows[0][0] + rows[0][1], tuple(rows))
+
+
+def _planned_principals(terms: LoanTerms, debt: Debt) -> list[Decimal]:
+    """Principal of each row but for the last one's remainder, by the methods that fix principal first."""
+    count, rounding = len(debt.units), terms.rounding.value
+    if terms.method in (Method.EQUAL_PRINCIPAL, Method.FLAT):
+        return [round_money(debt.balance / count, rounding, terms.multiple)] * count
+    if terms.method in (Method.CUSTOM, Method.STEP):
+        whole = sum(debt.weights)
+        if not whole:
+            return [ZERO] * count
+        return [round_money(debt.balance * weight / whole, rounding) for weight in debt.weights]
+    return [ZERO] * count
+
+
+def _level_installment(terms: LoanTerms, debt: Debt) -> Decimal:
+    """(P - B x d_n) / sum of d_k, where d_k discounts row k to today; interest already run counts as owed in row 1."""
+    basis, rate = BASIS[terms.day_count], debt.rate
+    discount, discounts = _ONE, _NOTHING
+    present_carried = _NOTHING
+    for index, units in enumerate(debt.units):
+        discount /= 1 + rate * units / basis
+        discounts += discount
+        if not index and debt.carried:
+            present_carried = debt.carried / basis * discount
+    owed = debt.balance + present_carried - debt.balloon * discount
+    return round_money(owed / discounts, terms.rounding.value, terms.multiple)
+
+
+def _level_rows(terms: LoanTerms, debt: Debt, installment: Decimal, *, stop_early: bool = False) -> list[tuple[Decimal, Decimal]]:
+    """Rows of one amount. A row whose interest alone is above it (a long first period) pays interest only."""
+    basis, rounding = BASIS[terms.day_count], terms.rounding.value
+    balance, carried, rate = debt.balance, debt.carried, debt.rate
+    rows: list[tuple[Decimal, Decimal]] = []
+    last = len(debt.units) - 1
+    for index, units in enumerate(debt.units):
+        interest = ((carried + balance * rate * units) / basis).quantize(CENT, rounding)
+        carried = _NOTHING
+        if index == last or (stop_early and balance + interest <= installment):
+            rows.append((balance, interest))
+            break
+        principal = installment - interest
+        if principal > balance:
+            principal = balance
+        elif principal < 0:
+            principal = ZERO
+        rows.append((principal, interest))
+        balance -= principal
+    return rows
+
+
+def _evened_out(
+    terms: LoanTerms, debt: Debt, installment: Decimal, rows: list[tuple[Decimal, Decimal]]
+) -> tuple[Decimal, list[tuple[Decimal, Decimal]]]:
+    """Move the instalment by the one step that brings the last row closest, when it misses by more than n/2 steps."""
+
+    def miss(amount: Decimal, plan: list[tuple[Decimal, Decimal]]) -> Decimal:
+        return abs(sum(plan[-1]) - debt.balloon - amount)
+
+    best = miss(installment, rows)
+    if best * 2 <= len(debt.units) * terms.multiple:
+        return installment, rows
+    chosen, plan = installment, rows
+    for moved in (installment - terms.multiple, installment + terms.multiple):
+        candidate = _level_rows(terms, debt, moved)
+        if (missed := miss(moved, candidate)) < best:
+            best, chosen, plan = missed, moved, candidate
+    return chosen, plan

@@ -1,0 +1,248 @@
+"""From the public JSON shape to terms and transactions; every refusal names its field.
+
+Numbers come as strings, integers or `Decimal`; binary floats are refused, because 0.1 is not one of them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from apps.common.money import parse_money
+from apps.loans.domain.daycount import DayCount
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.terms import AllocationOrder, Component, Frequency, Funder, LoanTerms, Method, Rounding
+from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
+
+_PLAIN = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MAX_TRANSACTIONS = 10_000
+
+_REQUIRED = ("principal", "annual_rate", "installments", "method", "day_count", "start", "first_due")
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def parse_date(field: str, value: Any) -> date:
+    """A calendar day written as 2025-01-31; raises `BadTerms`."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise BadTerms(field, f"{value!r} is not a day written as YYYY-MM-DD")
+
+
+def _number(field: str, value: Any) -> Decimal:
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        value = format(Decimal(value), "f")
+    if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
+        return Decimal(value.strip())
+    if isinstance(value, float):
+        raise BadTerms(field, f"{value!r} is a binary float: write the number as a string")
+    raise BadTerms(field, f"{value!r} is not a plain number of 0 or more")
+
+
+def _money(field: str, value: Any) -> Decimal:
+    number = _number(field, value)
+    try:
+        return parse_money(format(number, "f"))
+    except ValueError as error:
+        raise BadTerms(field, str(error)) from None
+
+
+def _percent(field: str, value: Any) -> Decimal:
+    return _number(field, value) / 100
+
+
+def _whole(field: str, value: Any) -> int:
+    number = _number(field, value)
+    if number != int(number):
+        raise BadTerms(field, f"{value!r} is not a whole number")
+    return int(number)
+
+
+def _flag(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadTerms(field, f"{value!r} is neither true nor false")
+    return value
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 200:
+        raise BadTerms(field, "must be a text of at most 200 characters")
+    return value
+
+
+def _word(words: type[_Word]) -> Callable[[str, Any], _Word]:
+    known = {word.value.lower(): word for word in words}
+
+    def parse(field: str, value: Any) -> _Word:
+        word = known.get(value) if isinstance(value, str) else None
+        if word is None:
+            raise BadTerms(field, f"{value!r} is not one of " + ", ".join(known))
+        return word
+
+    return parse
+
+
+_ROUNDINGS = {"half_up": Rounding.HALF_UP, "half_even": Rounding.HALF_EVEN}
+
+
+def _rounding(field: str, value: Any) -> Rounding:
+    if not isinstance(value, str) or value not in _ROUNDINGS:
+        raise BadTerms(field, f"{value!r} is not one of " + ", ".join(_ROUNDINGS))
+    return _ROUNDINGS[value]
+
+
+def _list(field: str, value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise BadTerms(field, "must be a list")
+    return list(value)
+
+
+def _shares(field: str, value: Any) -> tuple[Decimal, ...]:
+    items = value.split(",") if isinstance(value, str) else _list(field, value)
+    return tuple(_number(field, item) for item in items)
+
+
+def _waterfall(field: str, value: Any) -> tuple[Component, ...]:
+    return tuple(_word(Component)(field, item) for item in _list(field, value))
+
+
+def _funders(field: str, value: Any) -> tuple[Funder, ...]:
+    funders = []
+    for item in _list(field, value):
+        if not isinstance(item, Mapping) or set(item) != {"party_ref", "parts"}:
+            raise BadTerms(field, 'each must be {"party_ref", "parts"}')
+        funders.append(Funder(_text(field, item["party_ref"]), _whole(field, item["parts"])))
+    return tuple(funders)
+
+
+_QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
+    "principal": _money,
+    "annual_rate": _percent,
+    "installments": _whole,
+    "method": _word(Method),
+    "day_count": _word(DayCount),
+    "start": parse_date,
+    "first_due": parse_date,
+    "due_day": _whole,
+    "frequency": _word(Frequency),
+    "every": _whole,
+    "fee_upfront": _money,
+    "balloon": _money,
+    "shares": _shares,
+    "multiple": _money,
+    "rounding": _rounding,
+    "even_out": _flag,
+    "rate_cap": _percent,
+}
+
+_TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
+    "penalty_uplift": _number,
+    "grace_days": _whole,
+    "compound": _flag,
+    "prepay_fee_rate": _number,
+    "prepay_fee_floor": _money,
+    "prepay_fee_free_after": _whole,
+    "waterfall": _waterfall,
+    "allocation": _word(AllocationOrder),
+    "funders": _funders,
+    "borrower_ref": _text,
+    "party_ref": _text,
+    "collateral_ref": _text,
+    "branch_ref": _text,
+}
+
+
+def _parsed(source: Any, parsers: Mapping[str, Callable[[str, Any], Any]], ignored: frozenset[str]) -> dict[str, Any]:
+    """Known keys parsed, absent and null ones left to their defaults, unknown ones refused: a typo must not pass."""
+    if not isinstance(source, Mapping):
+        raise BadTerms("request", "must be an object with named values")
+    answer: dict[str, Any] = {}
+    for field, value in source.items():
+        if field in ignored:
+            continue
+        if field not in parsers:
+            raise BadTerms(str(field), "is not known here")
+        if value is not None:
+            answer[field] = parsers[field](field, value)
+    return answer
+
+
+def _terms(values: dict[str, Any]) -> LoanTerms:
+    for field in _REQUIRED:
+        if field not in values:
+            raise BadTerms(field, "is required")
+    return LoanTerms(**values)
+
+
+def parse_quote_request(source: Any) -> LoanTerms:
+    """Terms from the keys of a quote (rates in percent); raises `BadTerms`."""
+    return _terms(_parsed(source, _QUOTE_KEYS, frozenset({"id"})))
+
+
+def parse_terms(source: Any) -> LoanTerms:
+    """Terms of a loan from JSON: the quote keys and the servicing ones; raises `BadTerms`."""
+    return _terms(_parsed(source, _TERMS_KEYS, frozenset({"id"})))
+
+
+def _booked_at(field: str, value: Any) -> None:
+    if isinstance(value, datetime):
+        return
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise BadTerms(field, f"{value!r} is not a time written as ISO 8601") from None
+
+
+def _id(field: str, value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(field, value)
+
+
+def _components(field: str, value: Any) -> dict[Component, Decimal | None]:
+    """Either {"penalty": "20.31"} or ["penalty", "interest"]; a listed one takes what the amount allows."""
+    component = _word(Component)
+    if isinstance(value, Mapping):
+        return {component(field, name): _money(field, amount) for name, amount in value.items()}
+    return {component(field, name): None for name in _list(field, value)}
+
+
+_TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
+    "id": _id,
+    "kind": _word(Kind),
+    "value_date": parse_date,
+    "booked_at": _booked_at,
+    "amount": _money,
+    "reverses": _id,
+    "mode": _word(PrepaymentMode),
+    "annual_rate": _percent,
+    "installments": _whole,
+    "due_day": _whole,
+    "components": _components,
+    "source": _text,
+}
+
+
+def parse_transaction(source: Any) -> Transaction:
+    """One transaction from JSON; raises `BadTerms`."""
+    values = _parsed(source, _TRANSACTION_KEYS, frozenset())
+    values.pop("booked_at", None)
+    for field in ("id", "kind", "value_date"):
+        if field not in values:
+            raise BadTerms(field, "is required in a transaction")
+    return Transaction(**values)
+
+
+def parse_transactions(source: Any) -> list[Transaction]:
+    """A list of transactions from JSON, in any order; raises `BadTerms`."""
+    items = _list("transactions", source)
+    if len(items) > _MAX_TRANSACTIONS:
+        raise BadTerms("transactions", f"at most {_MAX_TRANSACTIONS}")
+    return [parse_transaction(item) for item in items]

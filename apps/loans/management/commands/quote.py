@@ -1,0 +1,84 @@
+"""`manage.py quote`: the plan and cost of a loan, from options or from a file of requests."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.loans.domain import BadTerms, RateAboveCap, quote_from_json
+from apps.loans.management.json_input import read_json
+
+_OPTIONS = (
+    ("--principal", "amount lent, in yuan"),
+    ("--annual-rate", "percent a year, e.g. 10.8"),
+    ("--installments", "number of instalments"),
+    ("--method", "equal_installment, equal_principal, interest_first, flat, bullet, balloon, custom or step"),
+    ("--day-count", "act/365, act/360, act/364, act/act or 30/360"),
+    ("--start", "day the money is paid out, YYYY-MM-DD"),
+    ("--first-due", "first due date, YYYY-MM-DD"),
+    ("--due-day", "due day of the month; default the day of --first-due"),
+    ("--frequency", "month, week or day; default month"),
+    ("--every", "months, weeks or days between instalments; default 1"),
+    ("--fee-upfront", "fee paid when the loan is paid out, in yuan"),
+    ("--balloon", "amount that falls with the last row of a balloon loan, in yuan"),
+    ("--shares", "parts of principal for custom and step, e.g. 0.5,0.3,0.2"),
+    ("--multiple", "round the instalment to multiples of this many yuan; default 0.01"),
+    ("--rounding", "half_up (default) or half_even"),
+    ("--rate-cap", "highest all-in annual rate allowed, in percent; default 24"),
+)
+
+
+class Command(BaseCommand):
+    help = "Quote a loan: instalments, total cost and disclosed annual rates. Exit 1: refused; 2: bad input."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        for option, text in _OPTIONS:
+            parser.add_argument(option, help=text)
+        parser.add_argument("--even-out", action="store_true", help="move the instalment one step to even the last row")
+        parser.add_argument("--file", type=Path, help="JSON list of requests, each with an id")
+        parser.add_argument("--format", choices=("table", "json"), default="table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["file"]:
+            self._quote_file(options["file"])
+            return
+        names = [option[2:].replace("-", "_") for option, _ in _OPTIONS]
+        request = {name: options[name] for name in names if options[name] is not None}
+        try:
+            answer = quote_from_json(request | {"even_out": options["even_out"]})
+        except BadTerms as error:
+            raise CommandError(str(error), returncode=1 if isinstance(error, RateAboveCap) else 2) from None
+        self.stdout.write(json.dumps(answer, indent=2) if options["format"] == "json" else _table(answer))
+
+    def _quote_file(self, path: Path) -> None:
+        requests = read_json(path)
+        if not isinstance(requests, list):
+            raise CommandError(f"{path}: must hold a list of requests", returncode=2)
+        answers = [_answer(request) for request in requests]
+        self.stdout.write(json.dumps(answers, indent=2))
+        if failed := sum("error" in answer for answer in answers):
+            raise CommandError(f"{failed} of {len(answers)} requests failed", returncode=1)
+
+
+def _answer(request: Any) -> dict[str, Any]:
+    identity = {"id": request.get("id")} if isinstance(request, dict) else {"id": None}
+    try:
+        return identity | quote_from_json(request)
+    except BadTerms as error:
+        return identity | {"error": str(error)}
+
+
+def _table(answer: dict[str, Any]) -> str:
+    columns = ("no", "due_date", "days", "principal", "interest", "total", "balance")
+    lines = ["".join(f"{name:>15}" for name in columns)]
+    lines += ["".join(f"{row[name]:>15}" for name in columns) for row in answer["schedule"]]
+    lines += [
+        "",
+        f"installment {answer['installment']}, interest {answer['total_interest']}, fees {answer['fees']}, "
+        f"total cost {answer['total_cost']}",
+        f"annual rate (IRR x periods) {answer['apr_irr']} %, compounded {answer['effective_rate']} %",
+    ]
+    return "\n".join(lines)
