@@ -10,7 +10,10 @@ import pgtrigger
 import uuid_utils.compat
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django_fsm import transition
 
+from apps.common.audit import audited
+from apps.common.fsm import StateField, legal_edges
 from apps.common.scope import Scope, ScopedQuerySet
 
 
@@ -140,3 +143,128 @@ class GatewayCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.gateway}.{self.operation} {self.outcome}"
+
+
+@audited()
+class Job(BusinessModel):
+    """A long piece of work: what, for whom, how far, how it ended; shown live in the back office."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    legal_entity_id = models.UUIDField(_("legal entity"), null=True, blank=True, db_index=True)
+    kind = models.CharField(_("kind"), max_length=64, db_index=True)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    actor = models.CharField(_("started by"), max_length=128)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.RUNNING)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    total = models.PositiveIntegerField(_("total"), default=0)
+    failures = models.JSONField(_("failures"), default=list, help_text=_("Each a reference and what went wrong."))
+    result = models.JSONField(_("result"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        constraints = [models.CheckConstraint(condition=models.Q(done__lte=models.F("total")), name="job_done_within_total")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.done}/{self.total}"
+
+
+class WorkingDay(models.Model):
+    """A calendar day that departs from the rule «Monday to Friday are worked»: a holiday, or a worked weekend day 调休."""
+
+    day = models.DateField(_("day"), primary_key=True)
+    is_working = models.BooleanField(_("worked"))
+    name = models.CharField(_("name"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("calendar exception")
+        verbose_name_plural = _("calendar exceptions")
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.name}"
+
+
+CHANGE_REQUEST_EDGES = {
+    "proposed": ["approved", "rejected", "withdrawn"],
+    "approved": ["executed", "failed"],
+    "failed": ["approved"],
+}
+
+
+@audited()
+class ChangeRequest(BusinessModel):
+    """Maker-checker: a proposed deed with its preview, decided by another person, executed once."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", _("proposed")
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+        EXECUTED = "executed", _("executed")
+        FAILED = "failed", _("failed")
+
+    legal_entity_id = models.UUIDField(_("legal entity"), db_index=True)
+    kind = models.CharField(_("kind"), max_length=64, db_index=True)
+    subject = models.CharField(_("subject"), max_length=64, help_text=_("Number of the thing that changes."))
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True, blank=True)
+    payload = models.JSONField(_("content"))
+    preview = models.JSONField(_("preview"))
+    reason = models.CharField(_("reason"), max_length=300)
+    state = StateField(State, State.PROPOSED, verbose_name=_("state"))
+    maker_id = models.UUIDField(_("maker"))
+    maker = models.CharField(_("proposed by"), max_length=128)
+    proposed_at = models.DateTimeField(_("proposed at"))
+    checker_id = models.UUIDField(_("checker"), null=True, blank=True)
+    checker = models.CharField(_("decided by"), max_length=128, blank=True)
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    note = models.CharField(_("note of the decision"), max_length=300, blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("change request")
+        verbose_name_plural = _("change requests")
+        triggers = [legal_edges("state", CHANGE_REQUEST_EDGES)]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(checker_id__isnull=True) | ~models.Q(checker_id=models.F("maker_id")), name="checker_is_not_maker"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+    @transition(field=state, source=State.PROPOSED, target=State.APPROVED)
+    def approve(self) -> None:
+        """Decided yes by somebody else than the maker."""
+
+    @transition(field=state, source=State.FAILED, target=State.APPROVED)
+    def try_again(self) -> None:
+        """Execution failed; another attempt is allowed."""
+
+    @transition(field=state, source=State.PROPOSED, target=State.REJECTED)
+    def reject(self) -> None:
+        """Decided no."""
+
+    @transition(field=state, source=State.PROPOSED, target=State.WITHDRAWN)
+    def withdraw(self) -> None:
+        """Taken back by the maker."""
+
+    @transition(field=state, source=State.APPROVED, target=State.EXECUTED)
+    def execute(self) -> None:
+        """The deed was done."""
+
+    @transition(field=state, source=State.APPROVED, target=State.FAILED)
+    def fail(self) -> None:
+        """The deed was refused when it was carried out."""
