@@ -1,0 +1,42 @@
+"""Deeds on applications."""
+
+from apps.applications.services.creation import attach_authorisation, create_application
+from apps.applications.services.offers import accept_offer
+from apps.applications.services.progress import (
+    expire_stale,
+    mark_approved,
+    mark_cancelled,
+    mark_completed,
+    mark_contracting,
+    mark_delivered,
+    mark_disbursement_review,
+    mark_refused,
+    mark_signed,
+    mark_vouchered,
+    withdraw,
+)
+from apps.applications.services.review import claim_review, review
+from apps.applications.services.screening import apply_again, heed_decision, screen_again, submit
+
+__all__ = [
+    "accept_offer",
+    "apply_again",
+    "attach_authorisation",
+    "claim_review",
+    "create_application",
+    "expire_stale",
+    "heed_decision",
+    "mark_approved",
+    "mark_cancelled",
+    "mark_completed",
+    "mark_contracting",
+    "mark_delivered",
+    "mark_disbursement_review",
+    "mark_refused",
+    "mark_signed",
+    "mark_vouchered",
+    "review",
+    "screen_again",
+    "submit",
+    "withdraw",
+]
