@@ -56,7 +56,7 @@ def blind_index(value: str, *, purpose: str) -> str:
     return hmac.new(base64.b64decode(settings.BLIND_INDEX_KEY), f"{purpose}:{normalised}".encode(), hashlib.sha256).hexdigest()
 
 
-class EncryptedTextField(models.TextField[Any, Any]):
+class EncryptedTextField(models.TextField):
     """Text stored as ciphertext and read as plain text. Not searchable: put a `blind_index` in a column of its own."""
 
     description = "Encrypted text"
