@@ -39,6 +39,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8100")
+# Where outside parties reach /callbacks/; sent with each request whose result comes later.
+CALLBACK_URL = env.str("CARLOAN_CALLBACK_URL", default=PUBLIC_URL)
 
 # -- applications ---------------------------------------------------------------
 CONTEXTS = [
@@ -234,6 +236,11 @@ GATEWAYS = {
     "timestamp": "apps.integrations.timestamp.sandbox.SandboxTimestamp",
 }
 GATEWAY_TIMEOUT_S = {"connect": 3.0, "read": 10.0}
+# After so many failures in a row a party is left alone for so long.
+GATEWAY_BREAKER = {"failures": env.int("GATEWAY_BREAKER_FAILURES", default=5), "rest_s": env.int("GATEWAY_BREAKER_REST_S", default=30)}
+# party -> base URL and party -> secret, e.g. GATEWAY_URLS=sms=https://sms.example,bank=https://bank.example; the sandbox serves the rest.
+GATEWAY_URLS = env.dict("GATEWAY_URLS", default={})
+GATEWAY_SECRETS = env.dict("GATEWAY_SECRETS", default={})
 SANDBOX_SECRET = _secret("SANDBOX_SECRET")
 
 # -- API ---------------------------------------------------------------------------------

@@ -1,0 +1,30 @@
+"""Fixtures that every context's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from apps.integrations.sandbox.server import RunningSandbox, running
+from apps.integrations.tests.support import SandboxInTests
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[RunningSandbox]:
+    """One sandbox process-wide, in a thread, on a free port."""
+    with running(callback_delay_s=0.0) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: RunningSandbox, settings) -> Iterator[SandboxInTests]:
+    """The outside world, empty, over real HTTP. Its callbacks wait until `sandbox.deliver_callbacks()`.
+
+    With `live_server`, `settings.CALLBACK_URL = live_server.url` lets them come by themselves.
+    """
+    settings.SANDBOX_URL = sandbox_server.url
+    settings.CALLBACK_URL = ""
+    sandbox_server.reset()
+    yield SandboxInTests(sandbox_server)
+    sandbox_server.reset()
