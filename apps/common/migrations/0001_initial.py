@@ -17,6 +17,7 @@ CREATE FUNCTION next_in_series(series text) RETURNS bigint LANGUAGE plpgsql AS
 $$ BEGIN
     RETURN nextval(series);
 EXCEPTION WHEN undefined_table THEN
+    PERFORM pg_advisory_xact_lock(hashtext('next_in_series'));
     EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %I', series);
     RETURN nextval(series);
 END $$

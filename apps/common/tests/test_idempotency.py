@@ -1,0 +1,76 @@
+import threading
+
+import pytest
+from django.db import connection
+
+from apps.common import idempotency
+from apps.common.models import IdempotencyRecord, WorkingDay
+
+pytestmark = pytest.mark.django_db
+
+
+def deed_that_writes():
+    WorkingDay.objects.create(day=f"2030-01-{WorkingDay.objects.count() + 1:02d}", is_working=True)
+    return 201, {"made": WorkingDay.objects.count()}
+
+
+def call(**changes):
+    arguments = {"owner": "u1", "key": "k1", "digest": "d1", "deed": deed_that_writes} | changes
+    return idempotency.once(**arguments)
+
+
+def test_a_repetition_gets_the_first_answer_and_does_nothing():
+    assert call() == (201, {"made": 1}, False)
+    assert call() == (201, {"made": 1}, True)
+    assert WorkingDay.objects.count() == 1
+
+
+def test_another_key_or_another_owner_is_another_request():
+    call()
+    assert call(key="k2")[2] is False
+    assert call(owner="u2")[2] is False
+    assert WorkingDay.objects.count() == 3
+
+
+def test_the_same_key_with_another_request_is_refused():
+    call()
+    with pytest.raises(idempotency.KeyReused):
+        call(digest="d2")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129])
+def test_a_missing_or_overlong_key_is_refused_before_anything_happens(key: str):
+    with pytest.raises(idempotency.KeyMissing):
+        call(key=key)
+    assert not WorkingDay.objects.exists()
+
+
+def test_a_deed_that_failed_may_be_tried_again_with_its_key():
+    def failing():
+        deed_that_writes()
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        call(deed=failing)
+    assert not IdempotencyRecord.objects.exists()
+    assert call() == (201, {"made": 1}, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_requests_with_one_key_do_one_deed():
+    results = []
+    barrier = threading.Barrier(5)
+
+    def work() -> None:
+        barrier.wait()
+        results.append(call())
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert WorkingDay.objects.count() == 1
+    assert sorted(replayed for _, _, replayed in results) == [False, True, True, True, True]
+    assert {str(body) for _, body, _ in results} == {"{'made': 1}"}

@@ -1,0 +1,143 @@
+import datetime as dt
+import threading
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.utils import DatabaseError
+
+from apps.common import outbox
+from apps.common.models import OutboxDelivery, OutboxMessage, WorkingDay
+from apps.common.tests import news
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    news.fail_with.clear()
+    news.seen_outside.clear()
+
+
+def announce(day: dt.date = dt.date(2030, 1, 1)) -> news.HolidayAnnounced:
+    story = news.HolidayAnnounced(day=day, amount=Decimal("0.10"), who=uuid4())
+    with transaction.atomic():
+        outbox.publish(story)
+    return story
+
+
+def make_due() -> None:
+    OutboxDelivery.objects.filter(state="waiting").update(due_at=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))
+
+
+def test_an_event_survives_its_journey_through_json():
+    story = news.HolidayAnnounced(day=dt.date(2030, 2, 3), amount=Decimal("12.30"), who=uuid4(), note=None)
+    assert outbox.from_json("common.HolidayAnnounced", outbox.to_json(story)) == story
+
+
+@pytest.mark.django_db(transaction=True)
+def test_publishing_without_a_transaction_is_a_mistake_of_ours():
+    with pytest.raises(RuntimeError, match="transaction"):
+        outbox.publish(news.HolidayAnnounced(day=dt.date(2030, 1, 1), amount=Decimal(1), who=uuid4()))
+
+
+def test_each_handler_gets_the_news_once_however_often_the_dispatcher_runs():
+    story = announce()
+    assert outbox.dispatch() == 2
+    assert outbox.dispatch() == 0
+    assert WorkingDay.objects.filter(day=story.day).count() == 1
+    assert news.seen_outside == [story]
+    assert set(OutboxDelivery.objects.values_list("state", flat=True)) == {"done"}
+
+
+def test_news_of_a_deed_that_is_rolled_back_never_goes_out():
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        outbox.publish(news.HolidayAnnounced(day=dt.date(2030, 1, 1), amount=Decimal(1), who=uuid4()))
+        raise ZeroDivisionError
+    assert not OutboxMessage.objects.exists()
+    assert outbox.dispatch() == 0
+
+
+def test_a_failing_handler_leaves_nothing_behind_and_does_not_stop_the_other():
+    news.fail_with.append(ValueError("broken"))
+    announce()
+    outbox.dispatch()
+    waiting = OutboxDelivery.objects.get(state="waiting")
+    assert waiting.handler.endswith("on_holiday")
+    assert "broken" in waiting.error
+    assert waiting.due_at > dt.datetime.now(dt.UTC)
+    assert not WorkingDay.objects.exists()
+    assert len(news.seen_outside) == 1
+
+
+def test_a_failed_delivery_is_tried_again_later_and_succeeds():
+    news.fail_with.append(ValueError("broken"))
+    announce()
+    outbox.dispatch()
+    make_due()
+    assert outbox.dispatch() == 1
+    assert WorkingDay.objects.count() == 1
+    assert len(news.seen_outside) == 1
+
+
+def test_a_delivery_that_fails_for_good_stays_visible_and_can_be_retried_by_hand():
+    announce()
+    for _ in range(outbox.MAX_ATTEMPTS):
+        news.fail_with[:] = [ValueError("always")]
+        make_due()
+        outbox.dispatch()
+    failed = OutboxDelivery.objects.get(state="failed")
+    assert failed.attempts == outbox.MAX_ATTEMPTS
+    assert outbox.dispatch() == 0
+
+    news.fail_with.clear()
+    outbox.retry(failed.id)
+    make_due()
+    assert outbox.dispatch() == 1
+    assert WorkingDay.objects.count() == 1
+
+
+def test_a_message_is_never_changed():
+    announce()
+    with pytest.raises(DatabaseError, match="[Cc]annot update"), transaction.atomic():
+        OutboxMessage.objects.update(name="other")
+
+
+def test_one_delivery_per_handler_is_a_law_of_the_database():
+    announce()
+    delivery = OutboxDelivery.objects.first()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OutboxDelivery.objects.create(message=delivery.message, handler=delivery.handler)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_dispatchers_at_once_deliver_each_news_once():
+    days = [dt.date(2030, 3, 1) + dt.timedelta(days=n) for n in range(20)]
+    for day in days:
+        announce(day)
+
+    def work() -> None:
+        outbox.dispatch()
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outbox.dispatch()
+    assert WorkingDay.objects.count() == 20
+    assert sorted(story.day for story in news.seen_outside) == days
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_of_the_outside_world_that_died_is_taken_up_again_after_its_lease():
+    announce()
+    delivery = OutboxDelivery.objects.get(handler__endswith="outside")
+    OutboxDelivery.objects.exclude(pk=delivery.pk).delete()
+    OutboxDelivery.objects.filter(pk=delivery.pk).update(attempts=1, due_at=dt.datetime.now(dt.UTC) + outbox.LEASE)
+    assert outbox.dispatch() == 0
+    make_due()
+    assert outbox.dispatch() == 1
+    assert len(news.seen_outside) == 1
