@@ -53,6 +53,9 @@ class ClockOffset(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="clock_offset_single_row")]
 
+    def __str__(self) -> str:
+        return f"{self.seconds} s"
+
 
 class OutboxMessage(models.Model):
     """An event as it was published; append-only."""
