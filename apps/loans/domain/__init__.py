@@ -2,10 +2,18 @@
 
 from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry, UnsupportedTransaction
+from apps.loans.domain.floating import Repricing, floating_rate, reset_dates
+from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.irr import periodic_irr, xirr
-from apps.loans.domain.public import quote_from_json, quote_to_json
+from apps.loans.domain.parsing import parse_quote_request, parse_terms, parse_transaction, parse_transactions
+from apps.loans.domain.payments import Payoff
+from apps.loans.domain.position import Allocation
+from apps.loans.domain.public import quote_from_json, quote_to_json, replay_from_json, state_to_json
 from apps.loans.domain.quote import Quote, make_quote
+from apps.loans.domain.replay import check_entry, replay
 from apps.loans.domain.schedule import Schedule, ScheduleRow, build_schedule
+from apps.loans.domain.shares import share_of, split_components, split_flow
+from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus, TransactionState
 from apps.loans.domain.terms import (
     COMPONENTS,
     AllocationOrder,
@@ -20,28 +28,51 @@ from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
 
 __all__ = [
     "COMPONENTS",
+    "Allocation",
     "AllocationOrder",
+    "Amounts",
     "BadTerms",
     "Component",
     "DayCount",
     "Frequency",
     "Funder",
+    "Installment",
     "Kind",
+    "LoanState",
+    "LoanStatus",
     "LoanTerms",
     "Method",
+    "Payoff",
     "PrepaymentMode",
     "Quote",
     "RateAboveCap",
     "RefusedOnEntry",
+    "Repricing",
     "Rounding",
+    "RowState",
+    "RowStatus",
     "Schedule",
     "ScheduleRow",
     "Transaction",
+    "TransactionState",
     "UnsupportedTransaction",
     "build_schedule",
+    "check_entry",
+    "floating_rate",
     "make_quote",
+    "parse_quote_request",
+    "parse_terms",
+    "parse_transaction",
+    "parse_transactions",
     "periodic_irr",
     "quote_from_json",
     "quote_to_json",
+    "replay",
+    "replay_from_json",
+    "reset_dates",
+    "share_of",
+    "split_components",
+    "split_flow",
+    "state_to_json",
     "xirr",
 ]

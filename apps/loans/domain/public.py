@@ -1,10 +1,17 @@
 """The public JSON of the core: plain dictionaries in and out, money as strings with two decimals."""
 
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from apps.loans.domain.parsing import parse_quote_request
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.installments import Amounts
+from apps.loans.domain.parsing import parse_date, parse_quote_request, parse_terms, parse_transactions
 from apps.loans.domain.quote import Quote, make_quote
+from apps.loans.domain.replay import replay
+from apps.loans.domain.state import LoanState, RowState, TransactionState
+from apps.loans.domain.terms import COMPONENTS
 
 
 def quote_from_json(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,3 +44,66 @@ def quote_to_json(quote: Quote) -> dict[str, Any]:
             for row in quote.schedule.rows
         ],
     }
+
+
+def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, Any]:
+    """Replay {"id", "terms", "transactions"} to the end of its history up to `as_of`; raises `BadTerms`."""
+    if not isinstance(loan, Mapping):
+        raise BadTerms("loan", "must be an object with id, terms and transactions")
+    if unknown := set(loan) - {"id", "terms", "transactions"}:
+        raise BadTerms(str(min(unknown, key=str)), "is not known here")
+    if "terms" not in loan:
+        raise BadTerms("terms", "is required")
+    terms = parse_terms(loan["terms"])
+    transactions = parse_transactions(loan.get("transactions") or [])
+    state = replay(terms, transactions, parse_date("as_of", as_of))
+    return {"id": loan.get("id")} | state_to_json(state)
+
+
+def state_to_json(state: LoanState) -> dict[str, Any]:
+    """The public shape of a loan on a day, without its id."""
+    return {
+        "status": state.status.value,
+        "as_of": state.as_of.isoformat(),
+        "dpd": state.dpd,
+        "outstanding": _amounts(state.outstanding),
+        "accrued_interest": _money(state.accrued_interest),
+        "payoff": _money(state.payoff.total),
+        "credit": _money(state.credit),
+        "schedule": [_row(row) for row in state.rows],
+        "transactions": [_transaction(told) for told in state.transactions],
+    }
+
+
+def _row(row: RowState) -> dict[str, Any]:
+    installment = row.installment
+    return {
+        "no": installment.no,
+        "due_date": installment.due_date.isoformat(),
+        "principal": _money(installment.principal),
+        "interest": _money(installment.interest),
+        "fee": _money(installment.fee),
+        "penalty": _money(row.penalty),
+        "paid": _amounts(installment.paid),
+        "status": row.status.value,
+    }
+
+
+def _transaction(told: TransactionState) -> dict[str, Any]:
+    transaction = told.transaction
+    return {
+        "id": transaction.id,
+        "kind": transaction.kind.value,
+        "value_date": transaction.value_date.isoformat(),
+        "amount": None if transaction.amount is None else _money(transaction.amount),
+        "allocated": _amounts(told.allocated),
+        "reversed_by": told.reversed_by,
+    }
+
+
+def _amounts(amounts: Amounts) -> dict[str, str]:
+    return {component.value: _money(amounts[component]) for component in COMPONENTS}
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount:.2f}"

@@ -126,6 +126,12 @@ class LoanTerms:
         """Rows of the plan as signed: a bullet loan has one, whatever its number of instalments."""
         return 1 if self.method is Method.BULLET else self.installments
 
+    def check_span(self, installments: int) -> None:
+        """Raise `BadTerms` when so many instalments would run for more than 100 years."""
+        _check_whole("installments", installments, 1, MAX_INSTALLMENTS)
+        if installments * self.every * _LONGEST_DAYS[self.frequency] > MAX_DAYS:
+            raise BadTerms("installments", "the last due date would be more than 100 years away")
+
     def _check_amounts(self) -> None:
         _check_money("principal", self.principal, above_zero=True)
         _check_money("fee_upfront", self.fee_upfront)
@@ -140,14 +146,14 @@ class LoanTerms:
             raise BadTerms("fee_upfront", "must be less than the principal")
 
     def _check_dates(self) -> None:
-        _check_whole("installments", self.installments, 1, MAX_INSTALLMENTS)
         _check_whole("every", self.every, 1, MAX_EVERY)
         if not (1970 <= self.start.year <= 2200):
             raise BadTerms("start", "must be between 1970 and 2200")
         if self.first_due <= self.start:
             raise BadTerms("first_due", "must be after start")
-        if self.first_due.year > 2300 or self.installments * self.every * _LONGEST_DAYS[self.frequency] > MAX_DAYS:
-            raise BadTerms("installments", "the last due date would be more than 100 years away")
+        if self.first_due.year > 2300:
+            raise BadTerms("first_due", "must not be after 2300")
+        self.check_span(self.installments)
         if self.due_day is None:
             return
         _check_whole("due_day", self.due_day, 1, 31)

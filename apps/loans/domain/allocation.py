@@ -1,0 +1,106 @@
+"""What is owed on a day, and the order in which money pays it. Rules: docs/rules/waterfall.md."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+
+from apps.common.money import ZERO
+from apps.loans.domain.installments import Installment
+from apps.loans.domain.position import Lot, Position, Purse
+from apps.loans.domain.terms import COMPONENTS, AllocationOrder, Component
+
+_LATE_RUNS_ON = (Component.PRINCIPAL, Component.INTEREST)
+
+
+def owed(position: Position, index: int, component: Component, day: date) -> Decimal:
+    """What row `index` owes of a component on `day`, in yuan; of a row not yet due, only fees charged in it."""
+    row = position.rows[index]
+    if component is Component.FEE:
+        return row.unsettled(component, row.fee)
+    if index >= position.due_count:
+        return ZERO
+    return row.unsettled(component, _charged(position, row, component, day))
+
+
+def _charged(position: Position, row: Installment, component: Component, day: date) -> Decimal:
+    if component is Component.PRINCIPAL:
+        return row.principal
+    if component is Component.INTEREST:
+        return row.interest
+    if component is Component.PENALTY:
+        return row.penalty_to(day, position.penalty_rate, position.terms)
+    return row.compound_to(day, position.penalty_rate, position.terms)
+
+
+def payable(position: Position) -> Iterator[tuple[int, Component]]:
+    """Every (row, component) money may go to, in the order of the product's waterfall, oldest due date first."""
+    indexes = [index for index, row in enumerate(position.rows) if index < position.due_count or row.fee]
+    if position.terms.allocation is AllocationOrder.BY_INSTALMENT:
+        return ((index, component) for index in indexes for component in position.terms.waterfall)
+    return ((index, component) for component in position.terms.waterfall for index in indexes)
+
+
+def owed_by_component(position: Position, day: date) -> dict[Component, Decimal]:
+    """All that is due and unpaid on `day`, penalty included."""
+    totals = dict.fromkeys(COMPONENTS, ZERO)
+    for index, component in payable(position):
+        totals[component] += owed(position, index, component, day)
+    return totals
+
+
+def pay_due(position: Position, day: date, purse: Purse) -> None:
+    """Pay what is due on `day` out of `purse`, never what is not yet due; what is over stays in the purse."""
+    left = purse.total
+    for index, component in payable(position):
+        if left <= 0:
+            break
+        amount = min(owed(position, index, component, day), left)
+        if amount > 0:
+            left -= amount
+            settle(position, index, component, amount, day)
+            for lot in purse.draw(amount):
+                position.allocate(day, lot, position.rows[index].no, component)
+
+
+def waive_due(
+    position: Position, day: date, transaction_id: str, limits: dict[Component, Decimal | None], amount: Decimal | None
+) -> Decimal:
+    """Waive what is due of the components in `limits`, each up to its limit, all up to `amount`; returns what was."""
+    waived = ZERO
+    for index, component in payable(position):
+        if component not in limits:
+            continue
+        part = owed(position, index, component, day)
+        if (limit := limits[component]) is not None:
+            part = min(part, limit)
+        if amount is not None:
+            part = min(part, amount - waived)
+        if part <= 0:
+            continue
+        settle(position, index, component, part, day, waive=True)
+        position.allocate(day, Lot(transaction_id, part), position.rows[index].no, component)
+        waived += part
+        if limit is not None:
+            limits[component] = limit - part
+    return waived
+
+
+def settle(position: Position, index: int, component: Component, amount: Decimal, day: date, *, waive: bool = False) -> None:
+    """Count part of a row's component as paid or waived on `day`."""
+    row = position.rows[index]
+    if component in _LATE_RUNS_ON:
+        row = row.with_late_run(day, position.penalty_rate).settle(component, amount, waive=waive).cleared(day)
+    else:
+        row = row.settle(component, amount, waive=waive)
+    position.rows[index] = row
+
+
+def fall_due(position: Position, day: date) -> None:
+    """Let every row with a due date up to `day` fall due, in turn; credit pays it on its due day."""
+    while position.due_count < len(position.rows) and position.rows[position.due_count].due_date <= day:
+        row = position.rows[position.due_count]
+        position.rows[position.due_count] = row.cleared(row.due_date)
+        position.due_count += 1
+        position.balance -= row.principal
+        if position.credit.total > 0:
+            pay_due(position, row.due_date, position.credit)

@@ -1,0 +1,42 @@
+"""Floating rates: LPR plus a spread, and the days on which a loan takes a new one. Rules: docs/rules/amortisation.md."""
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from apps.loans.domain.daycount import month_day
+from apps.loans.domain.errors import BadTerms
+
+_BASIS_POINT = Decimal("0.0001")
+
+
+class Repricing(StrEnum):
+    """When a floating loan takes a new rate; a reset is a transaction and re-amortises the rest."""
+
+    YEARLY_1_JANUARY = "yearly_1_january"
+    YEARLY_ANNIVERSARY = "yearly_anniversary"
+    QUARTERLY = "quarterly"
+    MONTHLY = "monthly"
+
+
+_MONTHS = {Repricing.YEARLY_ANNIVERSARY: 12, Repricing.QUARTERLY: 3, Repricing.MONTHLY: 1}
+
+
+def floating_rate(lpr: Decimal, spread_bp: int) -> Decimal:
+    """LPR (a fraction a year) plus a spread in basis points, which may be negative; `BadTerms` when below zero."""
+    rate = lpr + spread_bp * _BASIS_POINT
+    if rate < 0:
+        raise BadTerms("spread_bp", f"takes the rate below zero: {rate}")
+    return rate
+
+
+def reset_dates(repricing: Repricing, start: date, end: date) -> list[date]:
+    """Days after `start` and before `end` on which the rate is set anew; counted from `start`, on its day number."""
+    if repricing is Repricing.YEARLY_1_JANUARY:
+        return [date(year, 1, 1) for year in range(start.year + 1, end.year + 1) if date(year, 1, 1) < end]
+    answer, step = [], _MONTHS[repricing]
+    months = step
+    while (day := month_day(start.year, start.month + months, start.day)) < end:
+        answer.append(day)
+        months += step
+    return answer

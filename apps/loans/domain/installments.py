@@ -1,0 +1,123 @@
+"""One instalment of a running loan: what it asks, what was paid of it, and how interest and penalty run in it.
+
+All values are immutable; every change makes a new instalment. Interest and penalty are kept as exact numerators
+(yuan x rate x units or days) and divided by their basis and rounded only when asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+
+from apps.common.money import ZERO, round_money
+from apps.loans.domain.daycount import BASIS, PENALTY_BASIS, year_units
+from apps.loans.domain.terms import COMPONENTS, Component, LoanTerms
+
+Amounts = Mapping[Component, Decimal]
+
+NO_AMOUNTS: Amounts = dict.fromkeys(COMPONENTS, ZERO)
+
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installment:
+    """Principal and interest planned for one period, plus fees charged in it.
+
+    `bears` is balance x rate in the period: interest runs at `bears / basis` per unit of the day count. Of the
+    period's `units`, the first `units_done` were charged at a prepayment or lie in `carried` (interest at an earlier
+    rate or balance, still to be paid with this row).
+    """
+
+    no: int
+    start: date
+    end: date
+    due_date: date
+    units: int
+    principal: Decimal = ZERO
+    interest: Decimal = ZERO
+    bears: Decimal = _NOTHING
+    carried: Decimal = _NOTHING
+    units_done: int = 0
+    fee: Decimal = ZERO
+    paid: Amounts = field(default_factory=lambda: NO_AMOUNTS)
+    waived: Amounts = field(default_factory=lambda: NO_AMOUNTS)
+    cleared_on: date | None = None
+    penalty_run: Decimal = _NOTHING
+    compound_run: Decimal = _NOTHING
+    late_since: date
+
+    def unsettled(self, component: Component, charged: Decimal) -> Decimal:
+        """What is left of `charged` after payments and waivers."""
+        return charged - self.paid[component] - self.waived[component]
+
+    @property
+    def unpaid_principal(self) -> Decimal:
+        return self.unsettled(Component.PRINCIPAL, self.principal)
+
+    @property
+    def unpaid_interest(self) -> Decimal:
+        return self.unsettled(Component.INTEREST, self.interest)
+
+    def units_to(self, day: date, terms: LoanTerms) -> int:
+        """Units of the period gone by on `day`."""
+        if day <= self.start:
+            return 0
+        return self.units if day >= self.end else year_units(terms.day_count, self.start, day, terms.anchor)
+
+    def run_numerator(self, units: int) -> Decimal:
+        """Interest run in the row when `units` of the period are gone, before division by the basis."""
+        return self.carried + self.bears * (units - self.units_done)
+
+    def interest_to(self, day: date, terms: LoanTerms) -> Decimal:
+        """Interest run in the row by `day`, rounded to the 分; the row's whole interest once the period is over."""
+        if day >= self.end:
+            return self.interest
+        if day <= self.start and not self.carried:
+            return ZERO
+        numerator = self.run_numerator(self.units_to(day, terms))
+        return round_money(numerator / BASIS[terms.day_count], terms.rounding.value)
+
+    def with_late_run(self, day: date, penalty_rate: Decimal) -> "Installment":
+        """Close the running penalty segment on `day`, before the unpaid amounts or the rate change."""
+        days = (day - self.late_since).days
+        if days <= 0 or self.cleared_on is not None:
+            return self
+        return replace(
+            self,
+            penalty_run=self.penalty_run + self.unpaid_principal * penalty_rate * days,
+            compound_run=self.compound_run + self.unpaid_interest * penalty_rate * days,
+            late_since=day,
+        )
+
+    def is_late(self, day: date, terms: LoanTerms) -> bool:
+        """Whether the row was, or still is, unpaid for longer than the days of grace."""
+        return ((self.cleared_on or day) - self.due_date).days > terms.grace_days
+
+    def penalty_to(self, day: date, penalty_rate: Decimal, terms: LoanTerms) -> Decimal:
+        """Penalty on unpaid principal from the due date to `day`, whether collected or not (docs/rules/penalty.md)."""
+        if not self.is_late(day, terms):
+            return ZERO
+        return self._late_total(self.penalty_run, self.unpaid_principal, day, penalty_rate, terms)
+
+    def compound_to(self, day: date, penalty_rate: Decimal, terms: LoanTerms) -> Decimal:
+        """Compound interest on unpaid interest, by the formula of the penalty; none unless the product says so."""
+        if not terms.compound or not self.is_late(day, terms):
+            return ZERO
+        return self._late_total(self.compound_run, self.unpaid_interest, day, penalty_rate, terms)
+
+    def _late_total(self, run: Decimal, unpaid: Decimal, day: date, rate: Decimal, terms: LoanTerms) -> Decimal:
+        days = max((day - self.late_since).days, 0)
+        return round_money((run + unpaid * rate * days) / PENALTY_BASIS[terms.day_count], terms.rounding.value)
+
+    def settle(self, component: Component, amount: Decimal, *, waive: bool = False) -> "Installment":
+        """Count `amount` of a component as paid, or as waived."""
+        if waive:
+            return replace(self, waived={**self.waived, component: self.waived[component] + amount})
+        return replace(self, paid={**self.paid, component: self.paid[component] + amount})
+
+    def cleared(self, day: date) -> "Installment":
+        """Note the first day on which neither principal nor interest of a due row is left."""
+        if self.cleared_on is not None or self.unpaid_principal or self.unpaid_interest:
+            return self
+        return replace(self, cleared_on=day)

@@ -1,0 +1,160 @@
+"""Where a loan stands while its transactions are replayed: the accumulator of the fold.
+
+A `Position` lives inside one replay and is never handed out; what it holds (instalments, allocations) is immutable.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+
+from apps.common.money import ZERO
+from apps.loans.domain.amortisation import Amortisation
+from apps.loans.domain.duedates import IsWorkingDay, Period, periods
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.installments import Installment
+from apps.loans.domain.schedule import first_amortisation
+from apps.loans.domain.terms import Component, LoanTerms, Method
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Part of a transaction's amount put to one component on one day.
+
+    `installment_no` is None for principal prepaid and its fee. A surplus used on a later due day is allocated to
+    the transaction that brought it, on that day, `from_credit`.
+    """
+
+    on: date
+    transaction_id: str
+    installment_no: int | None
+    component: Component
+    amount: Decimal
+    from_credit: bool = False
+
+
+@dataclass(slots=True)
+class Lot:
+    """Money of one transaction not yet put to use; below zero when more credit was refunded than there was."""
+
+    transaction_id: str
+    amount: Decimal
+    from_credit: bool = False
+
+
+@dataclass(slots=True)
+class Purse:
+    """Money at hand, first in, first out."""
+
+    lots: list[Lot] = field(default_factory=list)
+
+    @property
+    def total(self) -> Decimal:
+        return sum((lot.amount for lot in self.lots), start=ZERO)
+
+    def draw(self, amount: Decimal) -> Iterator[Lot]:
+        """Take `amount`, which must be at hand, out of the oldest lots; yields the pieces."""
+        for lot in self.lots:
+            if amount <= 0:
+                break
+            part = min(amount, lot.amount)
+            if part > 0:
+                lot.amount -= part
+                amount -= part
+                yield Lot(lot.transaction_id, part, lot.from_credit)
+        self.lots = [lot for lot in self.lots if lot.amount]
+
+    def add(self, lots: Sequence[Lot]) -> None:
+        """Put money by as credit."""
+        self.lots.extend(Lot(lot.transaction_id, lot.amount, True) for lot in lots if lot.amount)
+
+
+@dataclass(slots=True)
+class Position:
+    """The state the fold carries from one transaction to the next.
+
+    Rows before `due_count` have fallen due; `balance` is the principal of the others. `interest_charged` is interest
+    charged apart from the rows, at prepayments; with the rows' own it makes the interest accrued so far.
+    """
+
+    terms: LoanTerms
+    is_working_day: IsWorkingDay | None = None
+    opened_on: date | None = None
+    rows: list[Installment] = field(default_factory=list)
+    due_count: int = 0
+    balance: Decimal = ZERO
+    disbursed: Decimal = ZERO
+    rate: Decimal = Decimal(0)
+    penalty_rate: Decimal = Decimal(0)
+    installment: Decimal = ZERO
+    flat_base: Decimal = ZERO
+    interest_charged: Decimal = ZERO
+    credit: Purse = field(default_factory=Purse)
+    allocations: list[Allocation] = field(default_factory=list)
+    written_off_on: date | None = None
+
+    def open(self, day: date, amount: Decimal) -> None:
+        """Pay out the loan, or its first tranche: due days stay as signed, the first period adjusts to `day`."""
+        terms = self.terms
+        if day >= terms.first_due:
+            raise BadTerms("value_date", f"disbursement on {day} is not before the first due date {terms.first_due}")
+        plan = periods(terms, count=terms.rows, opened_on=day, is_working_day=self.is_working_day)
+        self.opened_on, self.balance, self.disbursed, self.flat_base = day, amount, amount, amount
+        self.set_rate(terms.annual_rate)
+        self.rows = [blank_installment(period) for period in plan]
+        self.write_plan(0, first_amortisation(terms, plan, amount), amount)
+
+    def set_rate(self, rate: Decimal) -> None:
+        """Take a new annual rate, and with it a new penalty rate: min(rate x (1 + uplift), cap)."""
+        self.rate = rate
+        self.penalty_rate = min(rate * (1 + self.terms.penalty_uplift), self.terms.rate_cap)
+
+    def write_plan(self, index: int, plan: Amortisation, balance: Decimal) -> None:
+        """Give the rows from `index` on, which open with `balance`, their principal and interest; rows beyond go.
+
+        A row with a fee charged in it stays, asking nothing more.
+        """
+        flat = self.terms.method is Method.FLAT
+        self.installment = plan.installment
+        planned = self.rows[:index]
+        for row, (principal, interest) in zip(self.rows[index:], plan.rows, strict=False):
+            bears = (self.flat_base if flat else balance) * self.rate
+            planned.append(replace(row, principal=principal, interest=interest, bears=bears))
+            balance -= principal
+        beyond = self.rows[index + len(plan.rows) :]
+        self.rows = planned + [emptied(row) for row in beyond if row.fee]
+
+    def open_index(self, day: date) -> int:
+        """Index of the row whose period is running on `day`; the number of rows when none is."""
+        index = self.due_count
+        while index < len(self.rows) and self.rows[index].end <= day:
+            index += 1
+        return index
+
+    def pull_in(self, index: int) -> None:
+        """Treat rows before `index` as due: their period is over, only their due date moved to a working day."""
+        for row in self.rows[self.due_count : index]:
+            self.rows[self.due_count] = row.cleared(row.due_date)
+            self.due_count += 1
+            self.balance -= row.principal
+
+    def allocate(self, on: date, lot: Lot, installment_no: int | None, component: Component) -> None:
+        """Record that the money of `lot` went to a component."""
+        self.allocations.append(Allocation(on, lot.transaction_id, installment_no, component, lot.amount, lot.from_credit))
+
+
+def blank_installment(period: Period) -> Installment:
+    """A row of the plan before principal and interest are known."""
+    return Installment(
+        no=period.no,
+        start=period.start,
+        end=period.end,
+        due_date=period.due_date,
+        units=period.units,
+        late_since=period.due_date,
+    )
+
+
+def emptied(row: Installment) -> Installment:
+    """A row that asks for no more principal and interest than was paid."""
+    return replace(row, principal=ZERO, interest=ZERO, bears=Decimal(0), carried=Decimal(0))

@@ -1,0 +1,171 @@
+"""`state = replay(terms, transactions, as_of)`: a fold of a loan's transactions, in value-date order, over its plan.
+
+The order of booking plays no part, and a reversed transaction never happened. Rules: docs/rules/back-dating.md.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
+
+from apps.common.money import ZERO
+from apps.loans.domain import changes, payments
+from apps.loans.domain.allocation import fall_due
+from apps.loans.domain.duedates import IsWorkingDay
+from apps.loans.domain.errors import RefusedOnEntry, UnsupportedTransaction
+from apps.loans.domain.installments import NO_AMOUNTS, Amounts
+from apps.loans.domain.position import Lot, Position
+from apps.loans.domain.state import (
+    LoanState,
+    LoanStatus,
+    RowState,
+    TransactionState,
+    accrued_on,
+    days_past_due,
+    outstanding_on,
+    payoff_of,
+    row_states,
+)
+from apps.loans.domain.terms import Component, LoanTerms
+from apps.loans.domain.transactions import Kind, Transaction, as_history, reversals
+from apps.loans.domain.writing_off import write_off
+
+Handler = Callable[[Position, Transaction], str | None]
+
+_HANDLERS: dict[Kind, Handler] = {
+    Kind.DISBURSEMENT: changes.disburse,
+    Kind.RATE_RESET: changes.reset_rate,
+    Kind.EXTENSION: changes.change_term,
+    Kind.TERM_CHANGE: changes.change_term,
+    Kind.FEE: changes.charge_fee,
+    Kind.WAIVER: payments.waive,
+    Kind.REPAYMENT: payments.repay,
+    Kind.PREPAYMENT: payments.prepay,
+    Kind.EARLY_SETTLEMENT: payments.settle_early,
+    Kind.REFUND: payments.refund,
+    Kind.WRITE_OFF: write_off,
+    Kind.RECOVERY: payments.repay,
+}
+
+_MONEY_IN = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
+
+
+def replay(
+    terms: LoanTerms,
+    transactions: Iterable[Transaction],
+    as_of: date,
+    *,
+    is_working_day: IsWorkingDay | None = None,
+) -> LoanState:
+    """The loan on day `as_of`: transactions with value date up to it, interest and penalty for the days before it.
+
+    The whole principal is paid out on `terms.start` unless there is a disbursement among the transactions. Raises
+    `BadTerms` for transactions that cannot be a loan's history, `UnsupportedTransaction` for kinds without a rule.
+    """
+    history = as_history(terms, transactions)
+    known = [item for item in history if item.value_date <= as_of]
+    reversed_by = reversals(known)
+    position = Position(terms, is_working_day)
+    explicit = any(item.kind is Kind.DISBURSEMENT for item in history)
+    if not explicit and as_of >= terms.start:
+        position.open(terms.start, terms.principal)
+    remarks: dict[str, str | None] = {}
+    for item in known:
+        if item.kind is not Kind.REVERSAL and item.id not in reversed_by:
+            fall_due(position, item.value_date)
+            remarks[item.id] = _apply(position, item)
+    fall_due(position, as_of)
+    told = _told(known, position, reversed_by, remarks)
+    is_cancelled = explicit and not any(item.kind is Kind.DISBURSEMENT and item.id not in reversed_by for item in history)
+    return _state(position, as_of, told, is_cancelled=is_cancelled)
+
+
+def check_entry(
+    terms: LoanTerms,
+    transactions: Iterable[Transaction],
+    new: Transaction,
+    *,
+    is_working_day: IsWorkingDay | None = None,
+) -> LoanState:
+    """The loan on the value date of `new` with `new` included.
+
+    Raises `RefusedOnEntry` when replay would have to place it otherwise than asked (a prepayment that covers no
+    principal, a settlement below the payoff, a waiver of more than is due …), and whatever `replay` raises.
+    """
+    state = replay(terms, [*transactions, new], new.value_date, is_working_day=is_working_day)
+    for told in state.transactions:
+        if told.transaction.id == new.id and told.remark is not None:
+            raise RefusedOnEntry(new.kind, f"{new.id} refused: {told.remark}")
+    return state
+
+
+def _apply(position: Position, transaction: Transaction) -> str | None:
+    handler = _HANDLERS.get(transaction.kind)
+    if handler is None:
+        raise UnsupportedTransaction(transaction.kind)
+    if position.opened_on is None and transaction.kind is not Kind.DISBURSEMENT:
+        if transaction.kind in _MONEY_IN:
+            position.credit.add([Lot(transaction.id, transaction.amount or ZERO)])
+            return None
+        if transaction.kind is not Kind.REFUND:
+            return "the loan is not open"
+    return handler(position, transaction)
+
+
+def _told(
+    known: list[Transaction], position: Position, reversed_by: dict[str, str], remarks: dict[str, str | None]
+) -> tuple[TransactionState, ...]:
+    moved: dict[str, dict[Component, Decimal]] = {}
+    for part in position.allocations:
+        amounts = moved.setdefault(part.transaction_id, {})
+        amounts[part.component] = amounts.get(part.component, ZERO) + part.amount
+    answer = []
+    for item in known:
+        allocated: Amounts = {**NO_AMOUNTS, **moved[item.id]} if item.id in moved else NO_AMOUNTS
+        answer.append(TransactionState(item, allocated, reversed_by.get(item.id), remarks.get(item.id)))
+    return tuple(answer)
+
+
+def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], *, is_cancelled: bool) -> LoanState:
+    rows = row_states(position, as_of)
+    dpd = days_past_due(rows, position.due_count, as_of)
+    outstanding = outstanding_on(position, as_of)
+    return LoanState(
+        terms=position.terms,
+        as_of=as_of,
+        status=_status(position, rows, outstanding, dpd, is_cancelled),
+        dpd=dpd,
+        outstanding=outstanding,
+        accrued_interest=accrued_on(position, as_of),
+        payoff=payoff_of(position, as_of),
+        credit=position.credit.total,
+        installment=position.installment,
+        rate=position.rate,
+        penalty_rate=position.penalty_rate,
+        interest_charged=position.interest_charged,
+        opened_on=position.opened_on,
+        rows=rows or _planned_rows(position, is_cancelled),
+        transactions=told,
+        allocations=tuple(position.allocations),
+    )
+
+
+def _status(position: Position, rows: tuple[RowState, ...], outstanding: Amounts, dpd: int, is_cancelled: bool) -> LoanStatus:
+    if is_cancelled:
+        return LoanStatus.CANCELLED
+    if position.opened_on is None:
+        return LoanStatus.PENDING
+    to_come = any(row.installment.unpaid_interest for row in rows)
+    if not any(outstanding.values()) and not to_come:
+        return LoanStatus.SETTLED
+    if position.written_off_on is not None:
+        return LoanStatus.WRITTEN_OFF
+    return LoanStatus.OVERDUE if dpd > position.terms.grace_days else LoanStatus.ACTIVE
+
+
+def _planned_rows(position: Position, is_cancelled: bool) -> tuple[RowState, ...]:
+    """The plan as signed, for a loan that is still to be paid out."""
+    if is_cancelled or position.opened_on is not None:
+        return ()
+    planned = Position(position.terms, position.is_working_day)
+    planned.open(position.terms.start, position.terms.principal)
+    return row_states(planned, position.terms.start)

@@ -1,0 +1,61 @@
+"""Write-off 核销: the whole claim falls due, stands still, and stays open for recovery.
+
+Rules: docs/rules/penalty.md.
+"""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from apps.common.money import ZERO
+from apps.loans.domain.allocation import fall_due, owed_by_component
+from apps.loans.domain.installments import Installment
+from apps.loans.domain.position import Lot, Position
+from apps.loans.domain.transactions import Transaction
+
+
+def write_off(position: Position, transaction: Transaction) -> str | None:
+    """Let everything fall due on the value date with the interest run, and stop interest and penalty for good."""
+    day = transaction.value_date
+    if position.written_off_on is not None:
+        return f"the loan was written off on {position.written_off_on}"
+    _accelerate(position, day)
+    claim = owed_by_component(position, day)
+    if not any(claim.values()):
+        return "nothing is owed"
+    position.rows = [_stood_still(position, row, day) for row in position.rows]
+    position.penalty_rate = Decimal(0)
+    position.written_off_on = day
+    for component, amount in claim.items():
+        if amount:
+            position.allocate(day, Lot(transaction.id, amount), None, component)
+    return None
+
+
+def _accelerate(position: Position, day: date) -> None:
+    """Put all principal not yet due, and the interest run on it, into one row that is due on `day`."""
+    terms, index = position.terms, position.open_index(day)
+    awaiting = [replace(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
+    rest = position.rows[index:]
+    position.rows[position.due_count :] = awaiting
+    if rest:
+        running = rest[0]
+        last = replace(
+            running,
+            end=day,
+            due_date=day,
+            late_since=day,
+            units=running.units_to(day, terms),
+            principal=sum((row.principal for row in rest), start=ZERO),
+            interest=running.interest_to(day, terms),
+        )
+        if last.principal or last.interest or last.fee:
+            position.rows.append(last)
+    fall_due(position, day)
+
+
+def _stood_still(position: Position, row: Installment, day: date) -> Installment:
+    """Close the penalty segment; a row still within its days of grace never comes to bear any."""
+    if row.is_late(day, position.terms):
+        return row.with_late_run(day, position.penalty_rate)
+    return replace(row, penalty_run=Decimal(0), compound_run=Decimal(0), late_since=day)
