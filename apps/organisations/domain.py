@@ -1,8 +1,14 @@
-"""Roles as code, and what each may do."""
+"""Roles as code and what each may do; parameter values; the arithmetic of one-time codes."""
 
 from __future__ import annotations
 
-from typing import Final
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from uuid import UUID
 
 # Permission names read `context.deed`; services ask for them through `common.permissions.require`.
 ROLES: Final[dict[str, frozenset[str]]] = {
@@ -70,3 +76,59 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "consultant": frozenset({"portal.use"}),
     "customer": frozenset({"api.customer"}),
 }
+
+# Which roles people of a kind may hold; operators of the whole system need none.
+ROLES_OF_KIND: Final[dict[str, frozenset[str]]] = {
+    "staff": frozenset(ROLES) - {"dealer_manager", "consultant", "customer"},
+    "dealer": frozenset({"dealer_manager", "consultant"}),
+    "customer": frozenset({"customer"}),
+    "client": frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class EntityBrief:
+    """A legal entity as other contexts see it."""
+
+    id: UUID
+    code: str
+    name: str
+    short_name: str
+    uscc: str
+    lender_type: str
+    address: str
+    phone: str
+
+
+_PLAIN_KINDS: Final[dict[str, tuple[type, ...]]] = {"integer": (int,), "boolean": (bool,), "text": (str,), "data": (dict, list)}
+
+
+def parameter_value(kind: str, stored: Any) -> Any:
+    """The Python value of a stored parameter: `Decimal`, `int`, `bool`, `str`, `time`, or plain data.
+
+    Raises `ValueError` when `stored` is not of its kind; decimals are stored as text, so that nothing passes through a float.
+    """
+    if kind == "decimal" and isinstance(stored, str):
+        try:
+            value = Decimal(stored)
+        except InvalidOperation as error:
+            raise ValueError(f"{stored!r} is not a decimal.") from error
+        if value.is_finite():
+            return value
+    elif kind == "time" and isinstance(stored, str):
+        return dt.time.fromisoformat(stored)
+    elif kind in _PLAIN_KINDS and type(stored) in _PLAIN_KINDS[kind]:
+        return stored
+    raise ValueError(f"{stored!r} is not of kind {kind}.")
+
+
+def totp(key_hex: str, at_unix_s: int, *, step_s: int = 30, digits: int = 6) -> str:
+    """The one-time code of RFC 6238 for a hexadecimal key at a moment of the wall clock (never of the movable project clock).
+
+    >>> totp("3132333435363738393031323334353637383930", 59, digits=8)
+    '94287082'
+    """
+    digest = hmac.new(bytes.fromhex(key_hex), (at_unix_s // step_s).to_bytes(8, "big"), hashlib.sha1).digest()
+    offset = digest[-1] & 0x0F
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return str(number % 10**digits).zfill(digits)

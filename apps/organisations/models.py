@@ -6,15 +6,22 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, BigIntegerRangeField, DateRangeField, RangeBoundary, RangeOperators
 from django.db import models
+from django.db.models.functions import Concat
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django_fsm import transition
 
 from apps.common.audit import audited
+from apps.common.fsm import StateField, legal_edges
 from apps.common.models import BusinessModel
 from apps.common.scope import EVERYTHING, NOTHING, DataScope, Scope, ScopedQuerySet
-from apps.organisations.domain import ROLES
+from apps.organisations.domain import ROLES, parameter_value
+
+BUSINESS_DAY_EDGES = {"open": ["closing"], "closing": ["closed"]}
+STEP_RUN_EDGES = {"waiting": ["running"], "running": ["done", "failed"], "failed": ["running"]}
 
 
 @audited()
@@ -151,3 +158,177 @@ class User(AbstractBaseUser, BusinessModel):
         if self.scope_kind and isinstance(self.scope_ref, UUID):
             return DataScope(self.scope_kind, self.scope_ref)
         return NOTHING
+
+
+@audited()
+class BusinessDay(BusinessModel):
+    """One day of a legal entity's books. When it begins to close, the next one opens: business goes on there."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        CLOSING = "closing", _("closing")
+        CLOSED = "closed", _("closed")
+
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="business_days", verbose_name=_("legal entity"))
+    date = models.DateField(_("business date"))
+    state = StateField(State, State.OPEN, verbose_name=_("state"))
+    opened_at = models.DateTimeField(_("opening steps done at"), null=True, blank=True)
+    closing_at = models.DateTimeField(_("closing begun at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("business day")
+        verbose_name_plural = _("business days")
+        constraints = [
+            models.UniqueConstraint(fields=["legal_entity", "date"], name="one_business_day_per_date"),
+            models.UniqueConstraint(fields=["legal_entity"], condition=models.Q(state="open"), name="one_open_day_per_entity"),
+            models.UniqueConstraint(fields=["legal_entity"], condition=models.Q(state="closing"), name="one_closing_day_per_entity"),
+        ]
+        triggers = [legal_edges("state", BUSINESS_DAY_EDGES)]
+
+    def __str__(self) -> str:
+        return f"{self.date:%Y-%m-%d} {self.get_state_display()}"
+
+    @transition(field=state, source=State.OPEN, target=State.CLOSING)
+    def begin_closing(self) -> None:
+        """The day's closing steps may run; no more business is booked on it."""
+
+    @transition(field=state, source=State.CLOSING, target=State.CLOSED)
+    def close(self) -> None:
+        """Nothing is posted on the day any more."""
+
+
+class StepRun(BusinessModel):
+    """What became of one partition of one step of the end of day: its rows are the history of the day."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    class Phase(models.TextChoices):
+        CLOSE = "close", _("closing the day")
+        OPEN = "open", _("opening the day")
+
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity"))
+    day = models.DateField(_("business date"))
+    phase = models.CharField(_("phase"), max_length=5, choices=Phase.choices)
+    step = models.CharField(_("step"), max_length=32)
+    partition_no = models.PositiveIntegerField(_("partition"), default=0)
+    partition = models.JSONField(_("bounds of the partition"), default=dict)
+    state = StateField(State, State.WAITING, verbose_name=_("state"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    done_count = models.PositiveIntegerField(_("done"), default=0)
+    set_aside = models.JSONField(_("set aside"), default=list, help_text=_("pairs of reference and error"))
+    error = models.TextField(_("error"), blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"), null=True, blank=True)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("step of the end of day")
+        verbose_name_plural = _("steps of the end of day")
+        constraints = [
+            models.UniqueConstraint(fields=["legal_entity", "day", "phase", "step", "partition_no"], name="one_run_per_partition")
+        ]
+        triggers = [legal_edges("state", STEP_RUN_EDGES)]
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m-%d} {self.step} {self.partition_no}"
+
+    @transition(field=state, source=[State.WAITING, State.FAILED, State.RUNNING], target=State.RUNNING)
+    def start(self) -> None:
+        """A process takes the partition; also again after the process that had it was killed."""
+
+    @transition(field=state, source=State.RUNNING, target=State.DONE)
+    def finish(self) -> None:
+        """The partition's work is in the books."""
+
+    @transition(field=state, source=State.RUNNING, target=State.FAILED)
+    def fail(self) -> None:
+        """The partition's work was rolled back."""
+
+
+class DateRange(models.Func):
+    """The validity of a dated row, its last day included, as a PostgreSQL range."""
+
+    function = "DATERANGE"
+    output_field = DateRangeField()
+
+
+class HashRange(models.Func):
+    """A range of one number, the hash of the parts: equality for an exclusion constraint without the extension `btree_gist`."""
+
+    function = "INT8RANGE"
+    output_field = BigIntegerRangeField()
+
+    def __init__(self, *parts: Any) -> None:
+        joined = Concat(*(part for name in parts for part in (name, models.Value("/"))), output_field=models.TextField())
+        digest = models.Func(joined, models.Value(0), function="HASHTEXTEXTENDED", output_field=models.BigIntegerField())
+        super().__init__(digest, digest, RangeBoundary(inclusive_lower=True, inclusive_upper=True))
+
+
+@audited()
+class Parameter(BusinessModel):
+    """A rule of the market or of the house, dated. The most specific row in force wins; see `selectors.parameter`."""
+
+    class Kind(models.TextChoices):
+        DECIMAL = "decimal", _("decimal")
+        INTEGER = "integer", _("whole number")
+        BOOLEAN = "boolean", _("yes or no")
+        TEXT = "text", _("text")
+        TIME = "time", _("time of day")
+        DATA = "data", _("structured")
+
+    class Certainty(models.TextChoices):
+        STATED = "S", _("text or press report read")
+        KNOWN = "K", _("to verify")
+
+    code = models.CharField(_("code"), max_length=64)
+    legal_entity = models.ForeignKey(
+        LegalEntity, on_delete=models.PROTECT, null=True, blank=True, related_name="parameters", verbose_name=_("legal entity")
+    )
+    product_code = models.CharField(_("product"), max_length=32, blank=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    value = models.JSONField(_("value"))
+    effective_from = models.DateField(_("in force from"))
+    effective_to = models.DateField(_("in force until"), null=True, blank=True, help_text=_("last day included; empty: still in force"))
+    source = models.CharField(_("source"), max_length=200)
+    certainty = models.CharField(_("certainty"), max_length=1, choices=Certainty.choices)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+
+    # Rows without an entity are the market's rules: everybody sees them, `selectors.parameters_of` adds them.
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("parameter")
+        verbose_name_plural = _("parameters")
+        constraints = [
+            ExclusionConstraint(
+                name="parameter_validity_never_overlaps",
+                expressions=[
+                    (HashRange("code", "legal_entity_id", "product_code"), RangeOperators.OVERLAPS),
+                    (
+                        DateRange("effective_from", "effective_to", RangeBoundary(inclusive_lower=True, inclusive_upper=True)),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
+            models.CheckConstraint(
+                condition=models.Q(effective_to__isnull=True) | models.Q(effective_to__gte=models.F("effective_from")),
+                name="parameter_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.effective_from:%Y-%m-%d}"
+
+    @property
+    def typed_value(self) -> Any:
+        """The value as Python knows it: `Decimal`, `int`, `bool`, `str`, `time`, or JSON data."""
+        return parameter_value(self.kind, self.value)

@@ -1,0 +1,374 @@
+"""The runner of the end of day: closes an entity's days in order and opens the next ones.
+
+When a day begins to close, the next one opens at once, so business goes on; then the closing steps run, then the opening steps of the
+next day. Every partition of every step is a `StepRun` row, done in the same transaction as its work. Partitions are taken from the
+table under a row lock, by Celery workers and by the runner itself: a killed worker's lock falls with its connection and somebody else
+takes the partition. Starting again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.common import clock, jobs
+from apps.common.actors import Actor
+from apps.common.audit import recorded_as
+from apps.common.errors import BadInput, CarloanError, Conflict
+from apps.common.models import Job
+from apps.organisations.business_day import Step, StepResult, step_named, steps
+from apps.organisations.models import BusinessDay, StepRun
+from apps.organisations.selectors import NoBusinessDay
+
+log = structlog.get_logger(__name__)
+JOB_KIND: Final = "end_of_day"
+TRIES_PER_RUN: Final = 3
+_BUSY: Final = {"55P03", "40P01", "40001"}  # lock time-out, deadlock, serialisation: the same try may pass a moment later
+_POLL_S: Final = 0.05
+_REPORT_EVERY_S: Final = 0.5
+_ONE_DAY: Final = dt.timedelta(days=1)
+
+Progress = Callable[[int, int], None]
+
+
+class AlreadyRunning(Conflict):
+    """Another process is closing this entity's days."""
+
+    code = "end_of_day_running"
+    title = gettext_lazy("The end of day of this legal entity is running already. Wait for its end; its progress is among the jobs.")
+
+
+class DayNotBegun(BadInput):
+    """The day to close lies in the future."""
+
+    code = "day_not_begun"
+    title = gettext_lazy("A day that has not begun cannot be closed.")
+
+
+class DayStopped(CarloanError):
+    """A step failed: the day stays where it is until the cause is mended and the end of day is started again."""
+
+    status = 500
+    code = "day_stopped"
+    title = gettext_lazy("The end of day stopped.")
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What closing one day did: things done and set aside per step."""
+
+    date: dt.date
+    done: int
+    set_aside: int
+    milliseconds: int
+
+
+@dataclass
+class _Run:
+    """State of one run: whose days, who asked, and how far it is."""
+
+    entity_id: UUID
+    actor: Actor
+    job: Job
+    progress: Progress | None
+    units: int = 0
+    units_done: int = 0
+    days: list[DayReport] = field(default_factory=list)
+    set_aside: list[tuple[str, str]] = field(default_factory=list)
+    _reported_at: float = 0.0
+
+    def step_done(self) -> None:
+        """Count one step and tell who watches, at most twice a second."""
+        self.units_done += 1
+        if time.monotonic() - self._reported_at >= _REPORT_EVERY_S:
+            self.report()
+
+    def report(self) -> None:
+        """Tell the job row and the terminal how far it is."""
+        self._reported_at = time.monotonic()
+        jobs.advance(self.job, self.units_done, max(self.units, self.units_done), failures=self.set_aside)
+        self.set_aside = []
+        if self.progress:
+            self.progress(self.units_done, self.units)
+
+
+def pending_days(entity_id: UUID, *, to: dt.date) -> list[dt.date]:
+    """The days that a run up to `to` would close, in order; a day that stopped while closing comes first. Raises `NoBusinessDay`."""
+    rows = dict(BusinessDay.objects.filter(legal_entity_id=entity_id).exclude(state="closed").values_list("state", "date"))
+    first = rows.get("closing") or rows.get("open")
+    if first is None:
+        raise NoBusinessDay
+    return [first + dt.timedelta(days=n) for n in range((to - first).days + 1)]
+
+
+def run(*, entity_id: UUID, to: dt.date, actor: Actor, progress: Progress | None = None) -> list[DayReport]:
+    """Close every open day of an entity up to and including `to`, and open the day after it; returns the days closed.
+
+    Nothing to close is no error. Raises `NoBusinessDay`, `DayNotBegun`, `AlreadyRunning`, and `DayStopped` when a step fails.
+    """
+    actor.require("eod.run")
+    _check_begun(to)
+    with _only_run_of(entity_id), recorded_as(actor, reason=JOB_KIND):
+        days = pending_days(entity_id, to=to)
+        _note_killed_runs(entity_id)
+        job = jobs.start(
+            JOB_KIND, params={"to": to.isoformat(), "days": len(days)}, actor=actor, now=clock.now(), legal_entity_id=entity_id
+        )
+        this = _Run(entity_id, actor, job, progress, units=len(days) * (len(steps("close")) + len(steps("open"))))
+        try:
+            _finish_opening(this)
+            for day in days:
+                this.days.append(_close_and_open(this, day))
+        except CarloanError as error:
+            this.report()
+            jobs.fail(job, error.detail, now=clock.now())
+            raise
+        this.units = this.units_done
+        this.report()
+        done = sum(day.done for day in this.days)
+        jobs.finish(job, now=clock.now(), result={"days": len(this.days), "done": done, "to": to.isoformat()})
+        return this.days
+
+
+def _check_begun(to: dt.date) -> None:
+    """In production no day is closed before it begins; where the clock may be moved, days may be tried out ahead of it."""
+    today = clock.local_date(clock.now())
+    if to > today and not settings.CLOCK_MOVABLE:
+        raise DayNotBegun(_("%(day)s has not begun: today is %(today)s.") % {"day": to, "today": today})
+
+
+@contextmanager
+def _only_run_of(entity_id: UUID) -> Iterator[None]:
+    """Hold the entity's lock for the run; it falls with the process, however that ends."""
+    key = f"end_of_day:{entity_id}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
+        row = cursor.fetchone()
+    if not row or not row[0]:
+        raise AlreadyRunning
+    try:
+        yield
+    finally:
+        # A broken connection has lost the lock already.
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+def _note_killed_runs(entity_id: UUID) -> None:
+    """Jobs still marked as running belong to runs that were killed, for we hold the lock."""
+    for job in Job.objects.filter(kind=JOB_KIND, legal_entity_id=entity_id, state=Job.State.RUNNING):
+        jobs.fail(job, _("The process was stopped from outside."), now=clock.now())
+
+
+def _finish_opening(this: _Run) -> None:
+    """Opening steps that an earlier run did not finish come before the day is closed again."""
+    if BusinessDay.objects.filter(legal_entity_id=this.entity_id, state=BusinessDay.State.CLOSING).exists():
+        return
+    day = BusinessDay.objects.filter(legal_entity_id=this.entity_id, state=BusinessDay.State.OPEN, opened_at=None).first()
+    if day is not None:
+        _open(this, day.date)
+
+
+def _close_and_open(this: _Run, day: dt.date) -> DayReport:
+    started = time.monotonic()
+    _begin(this.entity_id, day)
+    closing = _run_phase(this, "close", day)
+    opening = _open(this, day + _ONE_DAY)
+    runs = [*closing, *opening]
+    report = DayReport(
+        date=day,
+        done=sum(run.done_count for run in runs),
+        set_aside=sum(len(run.set_aside) for run in runs),
+        milliseconds=round((time.monotonic() - started) * 1000),
+    )
+    log.info("day_closed", entity=str(this.entity_id), day=str(day), done=report.done, aside=report.set_aside, ms=report.milliseconds)
+    return report
+
+
+@transaction.atomic
+def _begin(entity_id: UUID, date: dt.date) -> None:
+    """The day begins to close and the next one opens, unless a run that stopped did this already."""
+    day = BusinessDay.objects.select_for_update().get(legal_entity_id=entity_id, date=date)
+    if day.state != BusinessDay.State.OPEN:
+        return
+    day.begin_closing()
+    day.closing_at = clock.now()
+    day.save(update_fields=["state", "closing_at"])
+    BusinessDay.objects.create(legal_entity_id=entity_id, date=date + _ONE_DAY)
+
+
+def _open(this: _Run, date: dt.date) -> list[StepRun]:
+    runs = _run_phase(this, "open", date)
+    BusinessDay.objects.filter(legal_entity_id=this.entity_id, date=date, opened_at=None).update(opened_at=clock.now())
+    return runs
+
+
+def close_day(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    """The last closing step: from here on nothing is posted on the day."""
+    row = BusinessDay.objects.select_for_update().get(legal_entity_id=entity_id, date=day)
+    row.close()
+    row.closed_at = now
+    row.save(update_fields=["state", "closed_at"])
+    return StepResult(done=1)
+
+
+def _run_phase(this: _Run, phase: str, day: dt.date) -> list[StepRun]:
+    """Run the steps of a phase in order; what an earlier run has done is skipped. Raises `DayStopped`."""
+    known: dict[str, list[StepRun]] = {}
+    for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase):
+        known.setdefault(row.step, []).append(row)
+    now = clock.now()
+    plain = [step for step in steps(phase) if step.partitions is None and step.name not in known]
+    for row in StepRun.objects.bulk_create(StepRun(legal_entity_id=this.entity_id, day=day, phase=phase, step=step.name) for step in plain):
+        known[row.step] = [row]
+    finished: list[StepRun] = []
+    for step in steps(phase):
+        rows = known.get(step.name) or _cut(this.entity_id, day, step, now)
+        finished += _run_step(this, step, day, rows)
+        this.step_done()
+    return finished
+
+
+def _cut(entity_id: UUID, day: dt.date, step: Step, now: dt.datetime) -> list[StepRun]:
+    """Cut a step's work into partitions, once: a restarted day works through the same ones."""
+    function = step.partition_function()
+    try:
+        with transaction.atomic():
+            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now)
+            rows = [
+                StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, partition_no=number, partition=part)
+                for number, part in enumerate(parts)
+            ]
+            # One row also for a step without work: it says that there was none.
+            empty = StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, state=StepRun.State.DONE)
+            return StepRun.objects.bulk_create(rows or [empty])
+    except CarloanError as error:
+        raise _stopped(step, day, [error.detail]) from error
+    except Exception as error:
+        log.exception("step_cut_failed", step=step.name, day=str(day))
+        raise _stopped(step, day, [f"{type(error).__name__}: {error}"]) from error
+
+
+def _run_step(this: _Run, step: Step, day: dt.date, rows: Sequence[StepRun]) -> list[StepRun]:
+    """All partitions of a step, by the workers and by this process. Raises `DayStopped` when one fails."""
+    waiting = {row.id: row.attempts for row in rows if row.state != StepRun.State.DONE}
+    if not waiting:
+        return list(rows)
+    if len(waiting) == 1:
+        for row_id in waiting:
+            work_on(row_id)
+    else:
+        _hand_out(list(waiting))
+        _work_through(waiting)
+    finished = list(StepRun.objects.filter(id__in=[row.id for row in rows]).order_by("partition_no"))
+    failed = [row for row in finished if row.state != StepRun.State.DONE]
+    if failed:
+        raise _stopped(step, day, [f"{_('partition')} {row.partition_no}: {row.error.splitlines()[0]}" for row in failed])
+    this.set_aside += [(reference, f"{step.name}: {error}") for row in finished for reference, error in row.set_aside]
+    return finished
+
+
+def _stopped(step: Step, day: dt.date, errors: list[str]) -> DayStopped:
+    facts = {"day": day, "phase": step.phase, "step": step.name}
+    text = _("%(day)s stopped in phase %(phase)s at step %(step)s") % facts
+    return DayStopped(f"{text}: {'; '.join(errors[:5])}", **facts, errors=len(errors))
+
+
+def _hand_out(row_ids: Sequence[UUID]) -> None:
+    """Ask the workers to help; without a broker this process does it all."""
+    if not settings.REDIS_URL:
+        return
+    from apps.organisations.tasks import run_partition
+
+    try:
+        for row_id in row_ids:
+            run_partition.apply_async(args=[str(row_id)], queue="eod", retry=False)
+    except Exception as error:  # noqa: BLE001  (the broker may be away; this process works on)
+        log.warning("partitions_not_handed_out", error=str(error))
+
+
+def _work_through(waiting: dict[UUID, int]) -> None:
+    """Take partitions nobody works on until each is done or has failed in this run; `waiting` holds their earlier attempts."""
+    while waiting:
+        rows = list(StepRun.objects.filter(id__in=waiting).only("id", "state", "attempts"))
+        for row in rows:
+            if row.state == StepRun.State.DONE or (row.state == StepRun.State.FAILED and row.attempts > waiting[row.id]):
+                del waiting[row.id]
+        taken = next((row_id for row_id in waiting if work_on(row_id)), None)
+        if waiting and taken is None:
+            time.sleep(_POLL_S)
+
+
+def work_on(row_id: UUID) -> bool:
+    """Do one partition unless another process has it or it is done; tells whether this process did it (or saw it fail).
+
+    A database that is busy is tried again; any other failure is written down on the row.
+    """
+    for attempt in range(1, TRIES_PER_RUN + 1):
+        if not _mark_running(row_id):
+            return False
+        try:
+            return _do(row_id)
+        except Exception as error:  # noqa: BLE001  (kept with the partition; the runner stops the day)
+            again = attempt < TRIES_PER_RUN and isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in _BUSY
+            log.warning("partition_failed", run=str(row_id), error=str(error)[:300], again=again)
+            if not again:
+                _mark_failed(row_id, error)
+                return True
+    return True
+
+
+def _mark_running(row_id: UUID) -> bool:
+    """Note the attempt where everybody sees it, unless the partition is done or somebody holds it."""
+    free = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id).exclude(state=StepRun.State.DONE)
+    return bool(
+        StepRun.objects.filter(id__in=free.values("id")).update(
+            state=StepRun.State.RUNNING, attempts=F("attempts") + 1, started_at=clock.now(), finished_at=None, error=""
+        )
+    )
+
+
+def _do(row_id: UUID) -> bool:
+    """The partition's work and the mark that it is done, in one transaction under the row's lock."""
+    started = time.monotonic()
+    with transaction.atomic():
+        row = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id, state=StepRun.State.RUNNING).first()
+        if row is None:
+            return False
+        now = clock.now()
+        function = step_named(row.phase, row.step).function()
+        result = function(entity_id=row.legal_entity_id, day=row.day, partition=row.partition, now=now)
+        if not isinstance(result, StepResult):
+            raise TypeError(f"Step {row.step} returned {type(result).__name__}, not a StepResult.")
+        row.finish()
+        row.done_count = result.done
+        row.set_aside = [[str(reference), str(error)] for reference, error in result.set_aside]
+        row.finished_at, row.milliseconds = now, round((time.monotonic() - started) * 1000)
+        row.save(update_fields=["state", "done_count", "set_aside", "finished_at", "milliseconds"])
+    return True
+
+
+def _mark_failed(row_id: UUID, error: Exception) -> None:
+    text = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
+    with transaction.atomic():
+        row = StepRun.objects.select_for_update().get(id=row_id)
+        if row.state != StepRun.State.RUNNING:
+            return
+        row.fail()
+        row.error = f"{text.splitlines()[0] if text else type(error).__name__}\n{traceback.format_exc(limit=-6)}"
+        row.finished_at = clock.now()
+        row.save(update_fields=["state", "error", "finished_at"])

@@ -1,0 +1,146 @@
+"""Questions about legal entities, the business day and the dated parameters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.errors import Conflict, NotFound
+from apps.common.scope import ScopedQuerySet
+from apps.organisations.domain import EntityBrief
+from apps.organisations.models import BusinessDay, LegalEntity, Parameter, StepRun
+
+
+class EntityUnknown(NotFound):
+    """There is no such legal entity."""
+
+    code = "entity_unknown"
+    title = _("There is no such legal entity.")
+
+
+class NoBusinessDay(Conflict):
+    """The legal entity has no open business day yet."""
+
+    code = "no_business_day"
+    title = _("The legal entity has no open business day. Open its first one before any business.")
+
+
+class ParameterMissing(Conflict):
+    """No value of a parameter is in force on a day."""
+
+    code = "parameter_missing"
+    title = _("A parameter has no value for this day. Install the shipped values with `manage.py install_parameters`, or set one.")
+
+
+def entity(entity_id: UUID) -> EntityBrief:
+    """A legal entity by id. Raises `EntityUnknown`."""
+    return _brief(LegalEntity.objects.filter(id=entity_id).first())
+
+
+def entity_by_code(code: str) -> EntityBrief:
+    """A legal entity by its code. Raises `EntityUnknown`."""
+    return _brief(LegalEntity.objects.filter(code=code).first())
+
+
+def entities() -> list[EntityBrief]:
+    """All legal entities, by code; for processes of ours, not for people."""
+    return [_brief(row) for row in LegalEntity.objects.order_by("code")]
+
+
+def default_entity() -> EntityBrief:
+    """The only legal entity of an installation. Raises `EntityUnknown` when there is none, or more than one to choose from."""
+    rows = list(LegalEntity.objects.order_by("code")[:2])
+    return _brief(rows[0] if len(rows) == 1 else None)
+
+
+def _brief(row: LegalEntity | None) -> EntityBrief:
+    if row is None:
+        raise EntityUnknown
+    return EntityBrief(
+        id=row.id,
+        code=row.code,
+        name=row.name,
+        short_name=row.short_name,
+        uscc=row.uscc,
+        lender_type=row.lender_type,
+        address=row.address,
+        phone=row.phone,
+    )
+
+
+def business_date(entity_id: UUID) -> dt.date:
+    """The day on which the entity's business is booked now: its open day. While a day closes, that is already the next one.
+
+    Raises `NoBusinessDay`.
+    """
+    day = BusinessDay.objects.filter(legal_entity_id=entity_id, state=BusinessDay.State.OPEN).values_list("date", flat=True).first()
+    if day is None:
+        raise NoBusinessDay
+    return day
+
+
+def may_post(entity_id: UUID, day: dt.date) -> bool:
+    """Whether entries may still be posted on a day: it is open or closing."""
+    return BusinessDay.objects.filter(
+        legal_entity_id=entity_id, date=day, state__in=[BusinessDay.State.OPEN, BusinessDay.State.CLOSING]
+    ).exists()
+
+
+def step_runs(entity_id: UUID, day: dt.date) -> ScopedQuerySet:
+    """What the end of day did around a day: its closing steps and its opening steps, in the order in which they began."""
+    return StepRun.objects.filter(legal_entity_id=entity_id, day=day).order_by(F("started_at").asc(nulls_last=True), "id")
+
+
+def parameter(code: str, *, on: dt.date, legal_entity_id: UUID | None = None, product_code: str | None = None) -> Any:
+    """The value in force on a day; the most specific row wins: entity and product, entity, product, everybody.
+
+    Amounts and rates are `Decimal` (rates are fractions a year), times are Beijing's. Raises `ParameterMissing`.
+    """
+    rows = list(_in_force(on, legal_entity_id, product_code).filter(code=code))
+    if not rows:
+        raise ParameterMissing(code=code, on=on)
+    return max(rows, key=_specificity).typed_value
+
+
+def parameters_of(prefix: str, *, on: dt.date, legal_entity_id: UUID | None = None, product_code: str | None = None) -> dict[str, Any]:
+    """All values in force whose code begins with `prefix`, by code, in one query."""
+    best: dict[str, Parameter] = {}
+    for row in _in_force(on, legal_entity_id, product_code).filter(code__startswith=prefix):
+        if row.code not in best or _specificity(row) > _specificity(best[row.code]):
+            best[row.code] = row
+    return {code: best[code].typed_value for code in sorted(best)}
+
+
+def _in_force(on: dt.date, legal_entity_id: UUID | None, product_code: str | None) -> ScopedQuerySet:
+    return Parameter.objects.filter(
+        Q(legal_entity__isnull=True) | Q(legal_entity_id=legal_entity_id),
+        Q(effective_to__isnull=True) | Q(effective_to__gte=on),
+        product_code__in={"", product_code or ""},
+        effective_from__lte=on,
+    )
+
+
+def _specificity(row: Parameter) -> tuple[bool, bool]:
+    return row.legal_entity_id is not None, bool(row.product_code)
+
+
+def annual_rate_cap(*, legal_entity_id: UUID, on: dt.date) -> Decimal:
+    """The highest annual cost (`apr_irr` with all fees, a fraction) that the lender's type allows on a day.
+
+    A licensed lender and a micro-loan company have a figure of their own; an unlicensed one a multiple of the 1-year LPR.
+    """
+    lender_type = entity(legal_entity_id).lender_type
+    values = parameters_of("rate_cap.", on=on, legal_entity_id=legal_entity_id)
+    fixed = values.get(f"rate_cap.{lender_type}")
+    multiple = values.get(f"rate_cap.{lender_type}_lpr_multiple")
+    caps = [] if fixed is None else [fixed]
+    if multiple is not None:
+        caps.append(multiple * parameter("lpr.1y", on=on))
+    if not caps:
+        raise ParameterMissing(code=f"rate_cap.{lender_type}", on=on)
+    return Decimal(min(caps))
