@@ -21,6 +21,12 @@ from apps.integrations.signatures import SignatureRefused, verified_nonce
 log = logging.getLogger(__name__)
 
 
+_SPOILED = {
+    "error": Response(500, {"code": "error", "message": "Internal error."}),
+    "unreadable": Response(200, b'{"half": ', JSON),
+}
+
+
 def answer(world: World, *, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Response:
     """What the world answers to a raw request; refusals as JSON `{code, message}`."""
     parts = urlsplit(target)
@@ -45,7 +51,7 @@ def answer(world: World, *, method: str, target: str, body: bytes, headers: Mapp
             time.sleep(fault.seconds)
         with world.lock:
             response = route.view(world, request)
-        return Response(500, {"code": "error", "message": "Internal error."}) if kind == "error" else response
+        return _SPOILED.get(kind, response)
     except Refusal as refusal:
         return Response(refusal.status, {"code": refusal.code, "message": refusal.message})
 

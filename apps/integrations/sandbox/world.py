@@ -17,6 +17,7 @@ FAULTS = (
     "slow",  # answers after `seconds`
     "unavailable",  # 503 before any effect
     "error",  # 500 after the effect: only a query tells what happened
+    "unreadable",  # takes effect and answers 200 with broken content
     "refused",  # a definite no, at once or as the asynchronous result
     "insufficient_funds",  # the debit fails for want of money
     "duplicate",  # the callback arrives twice

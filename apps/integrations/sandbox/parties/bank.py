@@ -18,6 +18,7 @@ from apps.integrations.sandbox.wire import Refusal, Request, Response, route
 from apps.integrations.sandbox.world import World
 
 LATE_DAYS = 3
+ACCOUNT_NO = "1109000000000000018"  # the lender's account with this bank
 
 
 @dataclass
@@ -198,4 +199,4 @@ def statement(world: World, request: Request) -> Response:
         "debits": str(sum((line.amount for line in lines if line.direction == "debit"), Decimal("0.00"))),
     }
     shown = [{**asdict(line), "amount": str(line.amount), "business_day": day.isoformat()} for line in lines]
-    return Response(200, {"business_day": day.isoformat(), "lines": shown, "totals": totals})
+    return Response(200, {"account_no": ACCOUNT_NO, "business_day": day.isoformat(), "lines": shown, "totals": totals})

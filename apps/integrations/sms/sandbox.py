@@ -1,0 +1,26 @@
+"""Port `sms` on the sandbox's SMS provider."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.common import clock
+from apps.integrations import http
+from apps.integrations.reading import reading
+
+
+class SandboxSms:
+    """Sends one message; the provider knows ours by `message_id` and delivers a repetition once. Its report comes by callback."""
+
+    def send(self, *, message_id: UUID | str, phone: str, text: str) -> str:
+        """Hand a message to the provider; its own reference. Raises the failures of `common.gateways`."""
+        payload = {
+            "message_id": str(message_id),
+            "phone": phone,
+            "text": text,
+            "sent_at": clock.now().isoformat(),
+            "callback_url": http.callback_url("sms"),
+        }
+        answer = http.call(http.Call("sms", "send", "POST", "/sms/messages", str(message_id), payload, repeatable=True))
+        with reading("sms"):
+            return str(answer.fields["provider_ref"])
