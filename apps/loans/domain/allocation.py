@@ -34,7 +34,8 @@ def _charged(position: Position, row: Installment, component: Component, day: da
 
 def payable(position: Position) -> Iterator[tuple[int, Component]]:
     """Every (row, component) money may go to, in the order of the product's waterfall, oldest due date first."""
-    indexes = [index for index, row in enumerate(position.rows) if index < position.due_count or row.fee]
+    first = position.first_open
+    indexes = [index for index, row in enumerate(position.rows[first:], start=first) if index < position.due_count or row.fee]
     if position.terms.allocation is AllocationOrder.BY_INSTALMENT:
         return ((index, component) for index in indexes for component in position.terms.waterfall)
     return ((index, component) for component in position.terms.waterfall for index in indexes)
@@ -60,6 +61,7 @@ def pay_due(position: Position, day: date, purse: Purse) -> None:
             settle(position, index, component, amount, day)
             for lot in purse.draw(amount):
                 position.allocate(day, lot, position.rows[index].no, component)
+    _pass_settled(position, day)
 
 
 def waive_due(
@@ -82,7 +84,17 @@ def waive_due(
         waived += part
         if limit is not None:
             limits[component] = limit - part
+    _pass_settled(position, day)
     return waived
+
+
+def _pass_settled(position: Position, day: date) -> None:
+    """Move `first_open` past due rows of which nothing is left: nothing but a new fee can open them again."""
+    while position.first_open < position.due_count:
+        index = position.first_open
+        if position.rows[index].cleared_on is None or any(owed(position, index, part, day) for part in COMPONENTS):
+            return
+        position.first_open += 1
 
 
 def settle(position: Position, index: int, component: Component, amount: Decimal, day: date, *, waive: bool = False) -> None:

@@ -142,6 +142,7 @@ def charge_fee(position: Position, transaction: Transaction) -> str | None:
     index = min(position.open_index(transaction.value_date), len(position.rows) - 1)
     row = position.rows[index]
     position.rows[index] = replace(row, fee=row.fee + amount)
+    position.first_open = min(position.first_open, index)
     position.allocate(transaction.value_date, Lot(transaction.id, amount), row.no, Component.FEE)
     return None
 

@@ -73,8 +73,9 @@ class Purse:
 class Position:
     """The state the fold carries from one transaction to the next.
 
-    Rows before `due_count` have fallen due; `balance` is the principal of the others. `interest_charged` is interest
-    charged apart from the rows, at prepayments; with the rows' own it makes the interest accrued so far.
+    Rows before `first_open` are settled, those before `due_count` have fallen due; `balance` is the principal of the
+    others. `interest_charged` is interest charged apart from the rows, at prepayments; with the rows' own it makes
+    the interest accrued so far.
     """
 
     terms: LoanTerms
@@ -82,6 +83,7 @@ class Position:
     opened_on: date | None = None
     rows: list[Installment] = field(default_factory=list)
     due_count: int = 0
+    first_open: int = 0
     balance: Decimal = ZERO
     disbursed: Decimal = ZERO
     rate: Decimal = Decimal(0)
