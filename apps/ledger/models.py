@@ -1,0 +1,249 @@
+"""The books of each legal entity: accounts, posting rules, and an append-only journal that the database itself keeps balanced."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.audit import audited
+from apps.common.models import BusinessModel, ProjectNow
+from apps.common.scope import Scope, ScopedQuerySet
+
+APPEND_ONLY = pgtrigger.Update | pgtrigger.Delete
+
+# A poster holds the entity's day shared, the close of a day exclusively: no entry slips into a day while it is being closed.
+_OPEN_DAY = """
+    NEW.transaction_id := pg_current_xact_id()::text::bigint;
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended(NEW.legal_entity_id::text, 1303));
+    IF EXISTS (SELECT 1 FROM ledger_ledgerday d WHERE d.legal_entity_id = NEW.legal_entity_id AND d.date >= NEW.business_date) THEN
+        RAISE EXCEPTION 'The books are closed on %', NEW.business_date USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
+_BALANCED = """
+    SELECT count(*), coalesce(sum(l.debit), 0), coalesce(sum(l.credit), 0),
+           coalesce(sum(l.debit - l.credit) FILTER (WHERE a.kind = 'off_balance'), 0)
+      INTO line_count, debits, credits, memo
+      FROM ledger_journalline l JOIN ledger_account a ON a.id = l.account_id
+     WHERE l.entry_id = NEW.id;
+    IF line_count = 0 OR debits <> credits OR memo <> 0 OR debits <> NEW.total THEN
+        RAISE EXCEPTION 'Entry % does not balance: debit %, credit %, off balance %, total %', NEW.id, debits, credits, memo, NEW.total
+              USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+"""
+_NEW_HEADER = """
+    IF EXISTS (
+        SELECT 1 FROM new_lines l
+          JOIN ledger_journalentry e ON e.id = l.entry_id
+          JOIN ledger_account a ON a.id = l.account_id
+         WHERE e.transaction_id <> pg_current_xact_id()::text::bigint
+            OR e.business_date <> l.business_date
+            OR e.legal_entity_id <> a.legal_entity_id
+    ) THEN
+        RAISE EXCEPTION 'Lines come only together with a new entry of their own day and legal entity' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+"""
+
+
+@audited()
+class Account(BusinessModel):
+    """An account of a legal entity's chart. Codes are 4-2: `1303` is the sum of `130301`, `130302`, …"""
+
+    class Kind(models.TextChoices):
+        ASSET = "asset", _("asset")
+        LIABILITY = "liability", _("liability")
+        EQUITY = "equity", _("equity")
+        INCOME = "income", _("income")
+        EXPENSE = "expense", _("expense")
+        OFF_BALANCE = "off_balance", _("off balance")
+
+    class Side(models.TextChoices):
+        DEBIT = "debit", _("debit")
+        CREDIT = "credit", _("credit")
+
+    legal_entity = models.ForeignKey(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
+    code = models.CharField(_("code"), max_length=12)
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    side = models.CharField(_("normal side"), max_length=6, choices=Side.choices)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        ordering = ["code"]
+        constraints = [models.UniqueConstraint(fields=["legal_entity", "code"], name="account_code_per_entity")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class PostingRule(BusinessModel):
+    """Event × component × party → debit and credit. Of several versions the newest in force on the business date counts."""
+
+    class Party(models.TextChoices):
+        OWN = "own", _("own share")
+        PARTNER = "partner", _("partner's share")
+
+    legal_entity = models.ForeignKey(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
+    version = models.PositiveSmallIntegerField(_("version"))
+    effective_from = models.DateField(_("effective from"))
+    event = models.CharField(_("event"), max_length=32)
+    component = models.CharField(_("component"), max_length=32)
+    party = models.CharField(_("party"), max_length=8, choices=Party.choices)
+    leg = models.PositiveSmallIntegerField(_("leg"), default=1)
+    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_("debit"))
+    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_("credit"))
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("posting rule")
+        verbose_name_plural = _("posting rules")
+        ordering = ["event", "component", "party", "leg"]
+        constraints = [
+            models.UniqueConstraint(fields=["legal_entity", "version", "event", "component", "party", "leg"], name="one_rule_per_leg"),
+            models.CheckConstraint(condition=~Q(debit=models.F("credit")), name="rule_moves_between_two_accounts"),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.event}.{self.component} ({self.party}) v{self.version}"
+
+
+class JournalEntry(BusinessModel):
+    """The header of a posted entry. `transaction_id` is the database transaction it was made in, set by a trigger."""
+
+    legal_entity = models.ForeignKey(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
+    business_date = models.DateField(_("business date"), db_index=True)
+    event = models.CharField(_("event"), max_length=32)
+    reference = models.CharField(_("reference"), max_length=100)
+    narrative = models.CharField(_("narrative"), max_length=200, blank=True)
+    total = models.DecimalField(_("total"), max_digits=18, decimal_places=2)
+    actor = models.CharField(_("actor"), max_length=80)
+    reverses = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by", verbose_name=_("reverses")
+    )
+    transaction_id = models.BigIntegerField(default=0, editable=False)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("journal entry")
+        verbose_name_plural = _("journal entries")
+        constraints = [models.UniqueConstraint(fields=["legal_entity", "event", "reference"], name="entry_posted_once")]
+        indexes = [models.Index(fields=["legal_entity", "business_date"], name="entry_by_day")]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=APPEND_ONLY),
+            pgtrigger.Trigger(name="open_day", when=pgtrigger.Before, operation=pgtrigger.Insert, func=_OPEN_DAY),
+            pgtrigger.Trigger(
+                name="balanced",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                declare=[("line_count", "integer"), ("debits", "numeric"), ("credits", "numeric"), ("memo", "numeric")],
+                func=_BALANCED,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.business_date} {self.event} {self.reference}"
+
+
+class JournalLine(models.Model):
+    """One side of an entry. `business_date` repeats the header's, for balances by account and day."""
+
+    id = models.BigAutoField(primary_key=True)
+    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="lines", verbose_name=_("entry"))
+    business_date = models.DateField(_("business date"))
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("account"))
+    debit = models.DecimalField(_("debit"), max_digits=18, decimal_places=2, default=0)
+    credit = models.DecimalField(_("credit"), max_digits=18, decimal_places=2, default=0)
+    party_ref = models.CharField(_("party"), max_length=64, blank=True)
+    subject_ref = models.UUIDField(_("subject"), null=True, blank=True)
+    component = models.CharField(_("component"), max_length=32, blank=True)
+
+    scope = Scope(entity="entry__legal_entity_id")
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("journal line")
+        verbose_name_plural = _("journal lines")
+        constraints = [
+            models.CheckConstraint(condition=Q(debit__gt=0, credit=0) | Q(debit=0, credit__gt=0), name="line_has_one_side_above_zero")
+        ]
+        indexes = [
+            models.Index(fields=["account", "business_date"], name="line_by_account"),
+            models.Index(fields=["subject_ref", "account"], condition=Q(subject_ref__isnull=False), name="line_by_subject"),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=APPEND_ONLY),
+            pgtrigger.Trigger(
+                name="new_header",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_lines"),
+                func=_NEW_HEADER,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.debit or -self.credit}"
+
+
+class LedgerDay(BusinessModel):
+    """A closed day of the books with its totals; a day without a row is open. Nothing is posted in it or before it."""
+
+    legal_entity = models.ForeignKey(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
+    date = models.DateField(_("date"))
+    entries = models.PositiveIntegerField(_("entries"))
+    total = models.DecimalField(_("total"), max_digits=20, decimal_places=2)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("closed day")
+        verbose_name_plural = _("closed days")
+        constraints = [models.UniqueConstraint(fields=["legal_entity", "date"], name="day_closed_once")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.date}"
+
+
+class AccountDay(models.Model):
+    """What moved on an account on a closed day, and its balance then (debit − credit): the checkpoint that balances start from."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("account"))
+    date = models.DateField(_("date"))
+    debit = models.DecimalField(_("debit"), max_digits=20, decimal_places=2)
+    credit = models.DecimalField(_("credit"), max_digits=20, decimal_places=2)
+    balance = models.DecimalField(_("balance"), max_digits=20, decimal_places=2)
+    created_at = models.DateTimeField(db_default=ProjectNow(), editable=False)
+
+    scope = Scope(entity="account__legal_entity_id")
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("account day")
+        verbose_name_plural = _("account days")
+        constraints = [models.UniqueConstraint(fields=["account", "date"], name="one_checkpoint_per_day")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=APPEND_ONLY)]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.date} {self.balance}"

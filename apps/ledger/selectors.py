@@ -1,0 +1,124 @@
+"""Questions to the books. Balances start from the last checkpoint (`AccountDay`), so they cost the lines since then."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from apps.common.money import ZERO
+from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay
+
+_FOREVER = dt.date.max
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One account of a trial balance: its balance stands on one side, the other is zero."""
+
+    code: str
+    name: str
+    kind: str
+    debit: Decimal
+    credit: Decimal
+
+
+def closed_through(legal_entity_id: UUID) -> dt.date | None:
+    """The last closed day of the books; None when none was closed yet."""
+    days = LedgerDay.objects.filter(legal_entity_id=legal_entity_id).order_by("-date")
+    return days.values_list("date", flat=True).first()
+
+
+def balance(account_code: str, legal_entity_id: UUID, as_of: dt.date | None = None, subject_ref: UUID | None = None) -> Decimal:
+    """Balance in yuan at the end of `as_of` (None: everything posted), above zero on the account's normal side.
+
+    `account_code` takes its sub-accounts with it: "1303" is all of 130301, 130302, … With `subject_ref` only lines about that subject
+    count; amounts that are posted in sums (daily accruals) have none.
+    """
+    accounts = {account.id: account for account in Account.objects.filter(legal_entity_id=legal_entity_id, code__startswith=account_code)}
+    if subject_ref is None:
+        standing = balances(legal_entity_id, as_of=as_of or _FOREVER, accounts=set(accounts))
+        net = sum(standing.values(), start=ZERO)
+    else:
+        lines = JournalLine.objects.filter(account__in=accounts, subject_ref=subject_ref, business_date__lte=as_of or _FOREVER)
+        net = lines.aggregate(net=Coalesce(Sum("debit"), ZERO) - Coalesce(Sum("credit"), ZERO))["net"]
+    credit_side = any(account.side == Account.Side.CREDIT for account in accounts.values())
+    return -net if credit_side else net
+
+
+def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | None = None) -> dict[UUID, Decimal]:
+    """Account id → debit − credit at the end of `as_of`; accounts that never moved are missing."""
+    which = Q(account__legal_entity_id=legal_entity_id) if accounts is None else Q(account__in=accounts)
+    checkpoint = LedgerDay.objects.filter(legal_entity_id=legal_entity_id, date__lte=as_of).aggregate(day=Max("date"))["day"]
+    standing: dict[UUID, Decimal] = {}
+    if checkpoint is not None:
+        latest = AccountDay.objects.filter(which, date__lte=checkpoint).order_by("account_id", "-date").distinct("account_id")
+        standing = dict(latest.values_list("account_id", "balance"))
+    lines = JournalLine.objects.filter(which, business_date__lte=as_of)
+    if checkpoint is not None:
+        lines = lines.filter(business_date__gt=checkpoint)
+    for account, (debit, credit) in _sums(lines).items():
+        standing[account] = standing.get(account, ZERO) + debit - credit
+    return standing
+
+
+def turnover(legal_entity_id: UUID, *, after: dt.date, through: dt.date) -> dict[UUID, tuple[Decimal, Decimal]]:
+    """Account id → (debits, credits) of the days after `after` up to and with `through`."""
+    lines = JournalLine.objects.filter(account__legal_entity_id=legal_entity_id, business_date__gt=after, business_date__lte=through)
+    return _sums(lines)
+
+
+def _sums(lines: QuerySet[Any]) -> dict[UUID, tuple[Decimal, Decimal]]:
+    rows = lines.order_by().values("account_id").annotate(debits=Sum("debit"), credits=Sum("credit"))
+    return {row["account_id"]: (row["debits"], row["credits"]) for row in rows}
+
+
+def day_totals(legal_entity_id: UUID, *, after: dt.date, through: dt.date) -> tuple[int, Decimal]:
+    """Number of entries and their total of the days after `after` up to and with `through`."""
+    entries = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, business_date__gt=after, business_date__lte=through)
+    sums = entries.aggregate(entries=Count("id"), total=Coalesce(Sum("total"), ZERO))
+    return sums["entries"], sums["total"]
+
+
+def trial_balance(legal_entity_id: UUID, as_of: dt.date | None = None) -> list[TrialRow]:
+    """Every account that has a balance at the end of `as_of`, by code; the debits add up to the credits."""
+    standing = balances(legal_entity_id, as_of=as_of or _FOREVER)
+    accounts = Account.objects.filter(id__in=[account for account, net in standing.items() if net]).order_by("code")
+    return [
+        TrialRow(account.code, account.name, account.kind, max(standing[account.id], ZERO), max(-standing[account.id], ZERO))
+        for account in accounts
+    ]
+
+
+def entries_of(subject_ref: UUID) -> QuerySet[JournalEntry]:
+    """Entries with lines about a subject, in the order of the books."""
+    return JournalEntry.objects.filter(lines__subject_ref=subject_ref).distinct().order_by("business_date", "created_at", "id")
+
+
+def entry_count(legal_entity_id: UUID | None = None) -> int:
+    """How many entries the books hold."""
+    entries = JournalEntry.objects.all()
+    return (entries.filter(legal_entity_id=legal_entity_id) if legal_entity_id else entries).count()
+
+
+def digest(legal_entity_id: UUID | None = None) -> str:
+    """SHA-256 over what the books say: per entity, day, event and account the net amount.
+
+    Surrogate ids, clock times, and how amounts were grouped into entries and lines play no part: an interrupted and repeated end of day
+    gives the digest of an undisturbed one.
+    """
+    lines = JournalLine.objects.all()
+    if legal_entity_id is not None:
+        lines = lines.filter(entry__legal_entity_id=legal_entity_id)
+    keys = ("entry__legal_entity__code", "business_date", "entry__event", "account__code")
+    rows = lines.order_by(*keys).values_list(*keys).annotate(net=Sum("debit") - Sum("credit")).filter(~Q(net=0))
+    sha = hashlib.sha256()
+    for entity, day, event, account, net in rows.iterator():
+        sha.update(f"{entity}|{day}|{event}|{account}|{net:.2f}\n".encode())
+    return sha.hexdigest()

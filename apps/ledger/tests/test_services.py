@@ -1,0 +1,245 @@
+"""The books: opening, posting, closing a day, and the laws the database keeps by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from decimal import Decimal
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, NotPermitted
+from apps.ledger import selectors, services
+from apps.ledger.domain import Posting
+from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay, PostingRule
+from apps.ledger.tests.factories import DAY, NOW, SYSTEM, an_entity, an_entry
+
+pytestmark = pytest.mark.django_db
+NEXT = DAY + dt.timedelta(days=1)
+
+
+def _post(entity, event, *postings, reference="r", day=DAY):
+    return services.post(
+        legal_entity_id=entity.id, business_date=day, event=event, amounts=postings, reference=reference, actor=SYSTEM, now=NOW
+    )
+
+
+def _close(entity, day=DAY):
+    return services.close_day(legal_entity_id=entity.id, day=day, now=NOW)
+
+
+def test_opening_the_books_twice_adds_nothing():
+    entity = an_entity()
+    counts = Account.objects.count(), PostingRule.objects.count()
+    services.open_books(legal_entity_id=entity.id, actor=SYSTEM, now=NOW)
+    assert (Account.objects.count(), PostingRule.objects.count()) == counts
+    assert Account.objects.filter(legal_entity=entity, code="130301", kind="asset").exists()
+
+
+def test_shipped_rules_never_mix_memos_into_the_balance_sheet():
+    entity = an_entity()
+    for rule in PostingRule.objects.filter(legal_entity=entity).select_related("debit", "credit"):
+        assert (rule.debit.kind == "off_balance") == (rule.credit.kind == "off_balance"), str(rule)
+
+
+def test_opening_needs_the_right_to():
+    with pytest.raises(NotPermitted):
+        services.open_books(legal_entity_id=an_entity().id, actor=Actor(kind="staff", label="x"), now=NOW)
+
+
+def test_an_entry_is_posted_by_the_rules_and_shows_in_the_balances():
+    entity = an_entity()
+    _post(entity, "accrual", Posting("interest", Decimal("33.50")), Posting("interest_vat", Decimal("2.01")))
+    assert selectors.balance("1132", entity.id) == Decimal("35.51")
+    assert selectors.balance("6011", entity.id) == Decimal("33.50")
+    assert selectors.balance("2221", entity.id) == Decimal("2.01")
+    assert [(row.code, row.debit, row.credit) for row in selectors.trial_balance(entity.id)] == [
+        ("113201", Decimal("35.51"), 0),
+        ("222101", 0, Decimal("2.01")),
+        ("601101", 0, Decimal("33.50")),
+    ]
+
+
+def test_the_same_reference_again_posts_nothing():
+    entity = an_entity()
+    assert an_entry(entity) == an_entry(entity)
+    assert JournalEntry.objects.count() == 1
+    with pytest.raises(services.ReferenceReused):
+        an_entry(entity, amount="100.01")
+
+
+def test_what_has_no_rule_is_refused_by_name():
+    with pytest.raises(services.NoRule) as refusal:
+        _post(an_entity(), "repayment", Posting("coupon", Decimal("1.00")))
+    assert refusal.value.facts["component"] == "coupon"
+
+
+def test_nothing_to_post_is_refused():
+    with pytest.raises(BadInput):
+        _post(an_entity(), "clearing_in", Posting("money", Decimal("0.00")))
+
+
+def test_a_newer_version_of_a_rule_counts_from_its_day():
+    entity = an_entity()
+    rule = {"event": "clearing_in", "component": "money", "party": "own", "leg": "1", "debit": "1001", "credit": "1012"}
+    services.install_rules(legal_entity_id=entity.id, version=2, effective_from=NEXT, rules=[rule], actor=SYSTEM, now=NOW)
+    an_entry(entity, reference="old")
+    an_entry(entity, reference="new", day=NEXT)
+    assert selectors.balance("1002", entity.id) == selectors.balance("1001", entity.id) == Decimal("100.00")
+    with pytest.raises(BadInput):
+        services.install_rules(legal_entity_id=entity.id, version=2, effective_from=NEXT, rules=[rule], actor=SYSTEM, now=NOW)
+    with pytest.raises(BadInput):
+        services.install_rules(
+            legal_entity_id=entity.id, version=3, effective_from=NEXT, rules=[{**rule, "credit": "9001"}], actor=SYSTEM, now=NOW
+        )
+
+
+def test_balances_start_from_the_checkpoint_of_the_last_closed_day():
+    entity = an_entity()
+    an_entry(entity, reference="a")
+    assert _close(entity)
+    an_entry(entity, reference="b", amount="50.00", day=NEXT)
+    assert AccountDay.objects.get(account__code="1002", account__legal_entity=entity).balance == Decimal("100.00")
+    assert selectors.balance("1002", entity.id, DAY) == Decimal("100.00")
+    assert selectors.balance("1002", entity.id, NEXT) == selectors.balance("1002", entity.id) == Decimal("150.00")
+    assert selectors.balance("1002", entity.id, DAY - dt.timedelta(days=1)) == 0
+    assert _close(entity, NEXT)
+    assert selectors.balance("1002", entity.id, DAY) == Decimal("100.00")
+    day = LedgerDay.objects.get(legal_entity=entity, date=NEXT)
+    assert (day.entries, day.total) == (1, Decimal("50.00"))
+
+
+def test_closing_a_day_again_changes_nothing():
+    entity = an_entity()
+    assert _close(entity)
+    assert not _close(entity)
+    assert not _close(entity, DAY - dt.timedelta(days=1))
+
+
+def test_a_closed_day_takes_no_entry():
+    entity = an_entity()
+    _close(entity)
+    with pytest.raises(services.DayClosed):
+        an_entry(entity)
+    assert services.hold_day(entity.id, not_before=DAY) == NEXT
+    assert services.hold_day(entity.id, not_before=NEXT + dt.timedelta(days=3)) == NEXT + dt.timedelta(days=3)
+
+
+def test_one_entity_s_closed_day_does_not_bind_another():
+    _close(an_entity())
+    an_entry(an_entity())
+
+
+def test_digest_ignores_how_amounts_were_grouped():
+    entity = an_entity()
+    undo = transaction.savepoint()
+    an_entry(entity, amount="30.00")
+    whole = selectors.digest(entity.id)
+    transaction.savepoint_rollback(undo)
+    an_entry(entity, amount="10.00", reference="1")
+    assert selectors.digest(entity.id) != whole
+    an_entry(entity, amount="20.00", reference="2")
+    assert selectors.digest(entity.id) == whole
+
+
+# -- laws of the database ---------------------------------------------------------------------------------
+
+
+def _header(entity, total="1.00", day=DAY):
+    return JournalEntry.objects.create(
+        legal_entity=entity, business_date=day, event="test", reference=str(JournalEntry.objects.count()), total=Decimal(total), actor="x"
+    )
+
+
+def _line(entry, entity, code, debit="0", credit="0", day=DAY):
+    account = Account.objects.get(legal_entity=entity, code=code)
+    return JournalLine.objects.create(entry=entry, business_date=day, account=account, debit=Decimal(debit), credit=Decimal(credit))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [("1002", "1.00", "0")],
+        [("1002", "1.00", "0"), ("1012", "0", "0.99")],
+        [("1002", "2.00", "0"), ("1012", "0", "2.00")],
+        [("1002", "1.00", "0"), ("9099", "0", "1.00")],
+    ],
+    ids=["empty", "one-sided", "unequal", "other total", "memo mixed in"],
+)
+def test_the_database_refuses_an_unbalanced_entry_at_commit(lines):
+    entity = an_entity()
+    with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
+        entry = _header(entity)
+        for code, debit, credit in lines:
+            _line(entry, entity, code, debit, credit)
+    assert not JournalEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_refuses_lines_for_an_entry_that_stands():
+    entity = an_entity()
+    entry = JournalEntry.objects.get(id=an_entry(entity))
+    with pytest.raises(IntegrityError, match="together with a new entry"), transaction.atomic():
+        _line(entry, entity, "1002", "1.00")
+
+
+def test_a_savepoint_does_not_part_lines_from_their_new_entry():
+    entity = an_entity()
+    with transaction.atomic():
+        entry = _header(entity)
+        with transaction.atomic():
+            _line(entry, entity, "1002", "1.00")
+        _line(entry, entity, "1012", "0", "1.00")
+
+
+def test_the_database_refuses_lines_of_another_day_or_entity():
+    entity, other = an_entity(), an_entity()
+    for owner, day in ((entity, NEXT), (other, DAY)):
+        with pytest.raises(IntegrityError, match="own day"), transaction.atomic():
+            _line(_header(entity), owner, "1002", "1.00", day=day)
+
+
+@pytest.mark.parametrize("table", ["journalentry", "journalline", "ledgerday", "accountday", "postingrule"])
+@pytest.mark.parametrize("deed", ["UPDATE ledger_{} SET id = id", "DELETE FROM ledger_{}"])
+def test_the_database_refuses_changes_of_what_is_posted(table, deed):
+    entity = an_entity()
+    an_entry(entity)
+    _close(entity)
+    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+        connection.cursor().execute(deed.format(table))
+
+
+def test_the_database_refuses_an_entry_in_a_closed_day():
+    entity = an_entity()
+    _close(entity)
+    for day in (DAY, DAY - dt.timedelta(days=30)):
+        with pytest.raises(IntegrityError, match="closed"), transaction.atomic():
+            _header(entity, day=day)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_day_closes_only_after_the_deeds_that_hold_it():
+    entity = an_entity()
+    held, finished = threading.Event(), []
+
+    def closing():
+        held.wait()
+        _close(entity)
+        finished.append("closed")
+        connection.close()
+
+    thread = threading.Thread(target=closing)
+    thread.start()
+    with transaction.atomic():
+        an_entry(entity, reference="late but in time")
+        held.set()
+        thread.join(timeout=0.5)
+        assert thread.is_alive(), "the close waits for the open transaction"
+        finished.append("posted")
+    thread.join(timeout=10)
+    assert finished == ["posted", "closed"]
+    assert LedgerDay.objects.get(legal_entity=entity).total == Decimal("100.00")
