@@ -1,0 +1,59 @@
+"""May the person borrow: restriction, its end, and leaving."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, Conflict
+from apps.customers.domain import REQUIRED_CHECKS
+from apps.customers.models import Customer
+from apps.customers.selectors import passed_checks
+from apps.customers.services.access import lock_customer
+
+
+class NotVerifiedBefore(Conflict):
+    """A restriction is lifted only for somebody whose checks have all passed."""
+
+    code = "not_verified_before"
+    title = _("The customer's identity checks are not complete, so the restriction stays.")
+
+
+@transaction.atomic
+def restrict_customer(*, customer_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Customer:
+    """Stop a person from borrowing; loans that run go on."""
+    row = lock_customer(customer_id, actor)
+    actor.require("customers.restrict")
+    if not reason.strip():
+        raise BadInput(fields={"reason": [str(_("Please give a reason."))]})
+    row.restrict()
+    row.restricted_reason = reason.strip()[:200]
+    row.save()
+    return row
+
+
+@transaction.atomic
+def lift_restriction(*, customer_id: UUID, actor: Actor, now: dt.datetime) -> Customer:
+    """Let a restricted person borrow again. Raises `NotVerifiedBefore`."""
+    row = lock_customer(customer_id, actor)
+    actor.require("customers.restrict")
+    if not passed_checks(row.id, now=now) >= REQUIRED_CHECKS:
+        raise NotVerifiedBefore
+    row.verify()
+    row.restricted_reason = ""
+    row.save()
+    return row
+
+
+@transaction.atomic
+def close_customer(*, customer_id: UUID, actor: Actor, now: dt.datetime) -> Customer:
+    """The person leaves: no more sign-in under this account; the same phone may register anew. Callers make sure that no loan runs."""
+    row = lock_customer(customer_id, actor)
+    actor.require("customers.restrict")
+    row.close()
+    row.save()
+    return row
