@@ -25,6 +25,7 @@ from prometheus_client import Histogram
 
 from apps.common.gateways import GatewayError, GatewayRefused, GatewayUnavailable, GatewayUnknown
 from apps.common.models import GatewayCall
+from apps.integrations import parties
 from apps.integrations.redaction import fingerprint, redacted
 from apps.integrations.signatures import signed_headers
 
@@ -160,11 +161,9 @@ def _attempt(request: Call) -> Answer:
 def _send(request: Call) -> httpx.Response:
     """One request on the wire; transport failures by what they say of the effect."""
     body = request.body
-    base = settings.GATEWAY_URLS.get(request.party) or settings.SANDBOX_URL
-    secret = settings.GATEWAY_SECRETS.get(request.party) or settings.SANDBOX_SECRET
-    url = httpx.URL(base.rstrip("/") + request.path)
+    url = httpx.URL(parties.base_url(request.party) + request.path)
     headers = {"Content-Type": request.content_type, "Accept": "*/*"}
-    headers |= signed_headers(secret, method=request.method, path=url.raw_path.decode(), body=body)
+    headers |= signed_headers(parties.secret(request.party), method=request.method, path=url.raw_path.decode(), body=body)
     limits = settings.GATEWAY_TIMEOUT_S
     timeout = httpx.Timeout(limits["read"], connect=limits["connect"])
     try:
@@ -239,9 +238,4 @@ def _as_text(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} does not travel in JSON.")
 
 
-def callback_url(party: str) -> str:
-    """Where the party sends its results; "" when settings name no address and the party uses its own."""
-    return f"{settings.CALLBACK_URL.rstrip('/')}/callbacks/{party}/" if settings.CALLBACK_URL else ""
-
-
-__all__ = ["Answer", "Call", "CalledInsideTransaction", "CircuitOpen", "breaker", "call", "callback_url"]
+__all__ = ["Answer", "Call", "CalledInsideTransaction", "CircuitOpen", "breaker", "call"]

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from apps.common import clock
 from apps.common.gateways import GatewayRefused
+from apps.common.money import parse_money
 from apps.disbursement.gateways import BankAnswer, Outcome
-from apps.integrations import http
+from apps.integrations import http, parties
 from apps.integrations.reading import reading
 from apps.reconciliation.gateways import Statement, StatementLine
 
@@ -24,10 +25,11 @@ DIRECTIONS: dict[str, Literal["in", "out"]] = {"credit": "in", "debit": "out"}
 def answer_of(fields: dict[str, Any]) -> BankAnswer:
     """What the bank says of an order, asked for or by callback, in our words."""
     with reading("bank"):
+        outcome = OUTCOMES[fields["status"]]
         return BankAnswer(
             order_no=str(fields["order_no"]),
-            outcome=OUTCOMES[fields["status"]],
-            amount=Decimal(fields["amount"]) if "amount" in fields else None,
+            outcome=outcome,
+            amount=parse_money(fields["amount"]) if outcome == "succeeded" else None,
             bank_ref=str(fields.get("bank_ref", "")),
             reason=str(fields.get("reason", "")),
             raw=fields,
@@ -64,8 +66,8 @@ class SandboxBank:
                 day=dt.date.fromisoformat(fields["business_day"]),
                 account_no=str(fields["account_no"]),
                 lines=tuple(_line(line) for line in fields["lines"]),
-                total_in=Decimal(fields["totals"]["credits"]),
-                total_out=Decimal(fields["totals"]["debits"]),
+                total_in=parse_money(fields["totals"]["credits"]),
+                total_out=parse_money(fields["totals"]["debits"]),
             )
 
     def _order(self, operation: str, path: str, order_no: str, amount: Decimal, facts: dict[str, str]) -> BankAnswer:
@@ -75,7 +77,7 @@ class SandboxBank:
             "amount": str(amount),
             "business_day": clock.local_date(now).isoformat(),
             "ordered_at": now.astimezone(clock.BEIJING).isoformat(),
-            "callback_url": http.callback_url("bank"),
+            "callback_url": parties.callback_url("bank"),
             **facts,
         }
         return answer_of(http.call(http.Call("bank", operation, "POST", path, order_no, payload)).fields)
@@ -98,7 +100,7 @@ def _line(fields: dict[str, Any]) -> StatementLine:
         serial=str(fields["serial"]),
         order_no=str(fields["order_no"]),
         direction=DIRECTIONS[fields["direction"]],
-        amount=Decimal(fields["amount"]),
+        amount=parse_money(fields["amount"]),
         occurred_at=occurred_at,
         remark=str(fields["remark"]),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.customers.gateways import IdentityAnswer
-from apps.integrations import http
+from apps.integrations import http, parties
 from apps.integrations.reading import reading
 
 PROVIDER = "sandbox"
@@ -48,7 +48,7 @@ class SandboxIdentity:
 
     def check_liveness(self, *, check_id: UUID, name: str, id_number: str, video_ref: str) -> IdentityAnswer:
         """Start a liveness check; answers `accepted`."""
-        facts = {"name": name, "id_number": id_number, "video_ref": video_ref, "callback_url": http.callback_url("identity")}
+        facts = {"name": name, "id_number": id_number, "video_ref": video_ref, "callback_url": parties.callback_url("identity")}
         fields = self._post("check_liveness", "/identity/liveness-checks", check_id, **facts)
         return IdentityAnswer(outcome="accepted", provider=PROVIDER, raw=fields)
 

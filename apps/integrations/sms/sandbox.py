@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from apps.common import clock
-from apps.integrations import http
+from apps.integrations import http, parties
 from apps.integrations.reading import reading
 
 
@@ -19,7 +19,7 @@ class SandboxSms:
             "phone": phone,
             "text": text,
             "sent_at": clock.now().isoformat(),
-            "callback_url": http.callback_url("sms"),
+            "callback_url": parties.callback_url("sms"),
         }
         answer = http.call(http.Call("sms", "send", "POST", "/sms/messages", str(message_id), payload, repeatable=True))
         with reading("sms"):

@@ -1,0 +1,138 @@
+"""Results that outside parties send to us: verify, apply once through the owning context, record, answer.
+
+The answer steers the sender's repetition: 200 ends it (applied, or known already), 404 asks for it (the order is not recorded yet),
+422 is a definite no (unreadable, wrong amount, contradiction: nothing is changed and staff see it), 401 means the signature does not stand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from apps.common.actors import Actor
+from apps.common.audit import recorded_as
+from apps.common.gateways import GatewayUnknown
+from apps.common.models import GatewayCall
+from apps.integrations import parties
+from apps.integrations.bank import sandbox as bank
+from apps.integrations.identity import sandbox as identity
+from apps.integrations.models import CallbackNonce
+from apps.integrations.redaction import fingerprint, redacted
+from apps.integrations.signatures import MAX_AGE_S, SignatureRefused, verified_nonce
+
+log = structlog.get_logger(__name__)
+_RECEIVED = Counter("carloan_callbacks_total", "Callbacks of outside parties.", ["party", "outcome"])
+_STATUS = {"applied": 200, "duplicate": 200, "progress": 200, "unknown_order": 404}
+REFUSED_STATUS = 422
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a party tells: `reference` is our own number of the order, check or message; `operation` what it is about."""
+
+    operation: str
+    reference: str
+    apply: Callable[[dt.datetime], str]
+
+
+def receive(*, party: str, path: str, body: bytes, headers: Mapping[str, str], now: dt.datetime) -> tuple[int, str]:
+    """Take one callback; the HTTP status to answer, and the outcome in a word."""
+    started = time.monotonic()
+    try:
+        nonce = verified_nonce(parties.secret(party), method="POST", path=path, body=body, headers=headers)
+    except SignatureRefused as error:
+        # Not recorded in the database: strangers shall not fill it.
+        _RECEIVED.labels(party, error.code).inc()
+        log.warning("callback_not_trusted", party=party, reason=error.code)
+        return 401, error.code
+    operation, reference, outcome = "callback", "", "defect"
+    try:
+        if _is_replay(party, nonce):
+            outcome = "replayed"
+            return 401, outcome
+        try:
+            notice = _read(party, body)
+        except (GatewayUnknown, KeyError, ValueError, TypeError):
+            outcome = "unreadable"
+            return REFUSED_STATUS, outcome
+        operation, reference = notice.operation, notice.reference
+        with recorded_as(Actor.system(f"integrations.{party}"), reason="callback", reference=reference):
+            outcome = notice.apply(now)
+        return _STATUS.get(outcome, REFUSED_STATUS), outcome
+    finally:
+        _RECEIVED.labels(party, outcome).inc()
+        _record(party, operation, reference, outcome, body, nonce, round((time.monotonic() - started) * 1000))
+
+
+def _is_replay(party: str, nonce: str) -> bool:
+    CallbackNonce.objects.filter(seen_at__lt=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2 * MAX_AGE_S)).delete()
+    _, is_new = CallbackNonce.objects.get_or_create(party=party, nonce=nonce)
+    return not is_new
+
+
+def _read(party: str, body: bytes) -> Notice:
+    fields = json.loads(body)
+    if not isinstance(fields, dict):
+        raise TypeError("A callback is a JSON object.")
+    return _READERS[party](fields)
+
+
+def _record(party: str, operation: str, reference: str, outcome: str, body: bytes, nonce: str, milliseconds: int) -> None:
+    try:
+        fields = redacted(json.loads(body))
+    except ValueError:
+        fields = None
+    GatewayCall.objects.create(
+        gateway=party,
+        direction=GatewayCall.Direction.IN,
+        operation=operation,
+        reference=reference[:128],
+        outcome=outcome,
+        request={"fields": fields, "nonce": nonce, **fingerprint(body)},
+        milliseconds=milliseconds,
+    )
+    log.info("gateway_callback", party=party, operation=operation, reference=reference, outcome=outcome, ms=milliseconds)
+
+
+def _bank_notice(fields: dict[str, Any]) -> Notice:
+    from apps.disbursement import services as disbursement
+
+    operation = fields["operation"]
+    record = {"transfer": disbursement.record_transfer_result, "debit": disbursement.record_debit_result}[operation]
+    answer = bank.answer_of(fields)
+
+    def apply(now: dt.datetime) -> str:
+        verdict = record(
+            order_no=answer.order_no, outcome=answer.outcome, amount=answer.amount, bank_ref=answer.bank_ref, reason=answer.reason, now=now
+        )
+        return "applied" if verdict == "apply" else verdict
+
+    return Notice(f"{operation}_result", answer.order_no, apply)
+
+
+def _identity_notice(fields: dict[str, Any]) -> Notice:
+    from apps.customers import services as customers
+
+    check_id, answer = UUID(fields["check_id"]), identity.answer_of(fields)
+    return Notice("liveness_result", str(check_id), lambda now: customers.record_check_answer(check_id=check_id, answer=answer, now=now))
+
+
+def _sms_notice(fields: dict[str, Any]) -> Notice:
+    from apps.messaging import services as messaging
+
+    message_id, status, reason = UUID(fields["message_id"]), str(fields["status"]), str(fields.get("reason", ""))
+    return Notice(
+        "receipt", str(message_id), lambda now: messaging.record_receipt(message_id=message_id, status=status, reason=reason, now=now)
+    )
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Notice]] = {"bank": _bank_notice, "identity": _identity_notice, "sms": _sms_notice}
+PARTIES = tuple(_READERS)
