@@ -21,7 +21,6 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -30,7 +29,7 @@ from apps.common.actors import Actor
 from apps.common.audit import recorded_as
 from apps.common.errors import BadInput, CarloanError, Conflict
 from apps.common.models import Job
-from apps.organisations.business_day import Step, StepResult, step_named, steps
+from apps.organisations.business_day import PHASES, Step, StepResult, step_named, steps
 from apps.organisations.models import BusinessDay, StepRun
 from apps.organisations.selectors import NoBusinessDay
 
@@ -79,17 +78,23 @@ class DayReport:
 
 @dataclass
 class _Run:
-    """State of one run: whose days, who asked, and how far it is."""
+    """State of one run: whose days, who asked, when it began, and how far it is."""
 
     entity_id: UUID
     actor: Actor
     job: Job
+    began_at: dt.datetime
     progress: Progress | None
     units: int = 0
     units_done: int = 0
     days: list[DayReport] = field(default_factory=list)
     set_aside: list[tuple[str, str]] = field(default_factory=list)
+    _began_s: float = field(default_factory=time.monotonic)
     _reported_at: float = 0.0
+
+    def now(self) -> dt.datetime:
+        """The project's moment, without asking the database for the clock at every step."""
+        return self.began_at + dt.timedelta(seconds=time.monotonic() - self._began_s)
 
     def step_done(self) -> None:
         """Count one step and tell who watches, at most twice a second."""
@@ -125,22 +130,21 @@ def run(*, entity_id: UUID, to: dt.date, actor: Actor, progress: Progress | None
     with _only_run_of(entity_id), recorded_as(actor, reason=JOB_KIND):
         days = pending_days(entity_id, to=to)
         _note_killed_runs(entity_id)
-        job = jobs.start(
-            JOB_KIND, params={"to": to.isoformat(), "days": len(days)}, actor=actor, now=clock.now(), legal_entity_id=entity_id
-        )
-        this = _Run(entity_id, actor, job, progress, units=len(days) * (len(steps("close")) + len(steps("open"))))
+        now = clock.now()
+        job = jobs.start(JOB_KIND, params={"to": to.isoformat(), "days": len(days)}, actor=actor, now=now, legal_entity_id=entity_id)
+        this = _Run(entity_id, actor, job, now, progress, units=len(days) * (len(steps("close")) + len(steps("open"))))
         try:
             _finish_opening(this)
             for day in days:
                 this.days.append(_close_and_open(this, day))
         except CarloanError as error:
             this.report()
-            jobs.fail(job, error.detail, now=clock.now())
+            jobs.fail(job, error.detail, now=this.now())
             raise
         this.units = this.units_done
         this.report()
         done = sum(day.done for day in this.days)
-        jobs.finish(job, now=clock.now(), result={"days": len(this.days), "done": done, "to": to.isoformat()})
+        jobs.finish(job, now=this.now(), result={"days": len(this.days), "done": done, "to": to.isoformat()})
         return this.days
 
 
@@ -185,10 +189,8 @@ def _finish_opening(this: _Run) -> None:
 
 def _close_and_open(this: _Run, day: dt.date) -> DayReport:
     started = time.monotonic()
-    _begin(this.entity_id, day)
-    closing = _run_phase(this, "close", day)
-    opening = _open(this, day + _ONE_DAY)
-    runs = [*closing, *opening]
+    _begin(this.entity_id, day, this.now())
+    runs = [*_run_phase(this, "close", day), *_open(this, day + _ONE_DAY)]
     report = DayReport(
         date=day,
         done=sum(run.done_count for run in runs),
@@ -200,20 +202,26 @@ def _close_and_open(this: _Run, day: dt.date) -> DayReport:
 
 
 @transaction.atomic
-def _begin(entity_id: UUID, date: dt.date) -> None:
+def _begin(entity_id: UUID, date: dt.date, now: dt.datetime) -> None:
     """The day begins to close and the next one opens, unless a run that stopped did this already."""
     day = BusinessDay.objects.select_for_update().get(legal_entity_id=entity_id, date=date)
     if day.state != BusinessDay.State.OPEN:
         return
     day.begin_closing()
-    day.closing_at = clock.now()
+    day.closing_at = now
     day.save(update_fields=["state", "closing_at"])
     BusinessDay.objects.create(legal_entity_id=entity_id, date=date + _ONE_DAY)
+    StepRun.objects.bulk_create(
+        StepRun(legal_entity_id=entity_id, day=date if phase == "close" else date + _ONE_DAY, phase=phase, step=step.name)
+        for phase in PHASES
+        for step in steps(phase)
+        if step.partitions is None
+    )
 
 
 def _open(this: _Run, date: dt.date) -> list[StepRun]:
     runs = _run_phase(this, "open", date)
-    BusinessDay.objects.filter(legal_entity_id=this.entity_id, date=date, opened_at=None).update(opened_at=clock.now())
+    BusinessDay.objects.filter(legal_entity_id=this.entity_id, date=date, opened_at=None).update(opened_at=this.now())
     return runs
 
 
@@ -229,15 +237,11 @@ def close_day(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: 
 def _run_phase(this: _Run, phase: str, day: dt.date) -> list[StepRun]:
     """Run the steps of a phase in order; what an earlier run has done is skipped. Raises `DayStopped`."""
     known: dict[str, list[StepRun]] = {}
-    for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase):
+    for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase).order_by("partition_no"):
         known.setdefault(row.step, []).append(row)
-    now = clock.now()
-    plain = [step for step in steps(phase) if step.partitions is None and step.name not in known]
-    for row in StepRun.objects.bulk_create(StepRun(legal_entity_id=this.entity_id, day=day, phase=phase, step=step.name) for step in plain):
-        known[row.step] = [row]
     finished: list[StepRun] = []
     for step in steps(phase):
-        rows = known.get(step.name) or _cut(this.entity_id, day, step, now)
+        rows = known.get(step.name) or _cut(this.entity_id, day, step, this.now())
         finished += _run_step(this, step, day, rows)
         this.step_done()
     return finished
@@ -248,7 +252,8 @@ def _cut(entity_id: UUID, day: dt.date, step: Step, now: dt.datetime) -> list[St
     function = step.partition_function()
     try:
         with transaction.atomic():
-            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now)
+            # A step registered after the day began to close has no row yet and may have no partitions.
+            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now) if function else [{}]
             rows = [
                 StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, partition_no=number, partition=part)
                 for number, part in enumerate(parts)
@@ -265,21 +270,22 @@ def _cut(entity_id: UUID, day: dt.date, step: Step, now: dt.datetime) -> list[St
 
 def _run_step(this: _Run, step: Step, day: dt.date, rows: Sequence[StepRun]) -> list[StepRun]:
     """All partitions of a step, by the workers and by this process. Raises `DayStopped` when one fails."""
-    waiting = {row.id: row.attempts for row in rows if row.state != StepRun.State.DONE}
-    if not waiting:
-        return list(rows)
-    if len(waiting) == 1:
-        for row_id in waiting:
-            work_on(row_id)
-    else:
-        _hand_out(list(waiting))
-        _work_through(waiting)
-    finished = list(StepRun.objects.filter(id__in=[row.id for row in rows]).order_by("partition_no"))
-    failed = [row for row in finished if row.state != StepRun.State.DONE]
+    waiting = [row for row in rows if row.state != StepRun.State.DONE]
+    if len(rows) == len(waiting) == 1:
+        work_on(rows[0], this.now)
+    elif waiting:
+        _hand_out([row.id for row in waiting])
+        _work_through({row.id: row.attempts for row in waiting})
+        rows = list(StepRun.objects.filter(id__in=[row.id for row in rows]).order_by("partition_no"))
+    failed = [row for row in rows if row.state != StepRun.State.DONE]
     if failed:
-        raise _stopped(step, day, [f"{_('partition')} {row.partition_no}: {row.error.splitlines()[0]}" for row in failed])
-    this.set_aside += [(reference, f"{step.name}: {error}") for row in finished for reference, error in row.set_aside]
-    return finished
+        raise _stopped(step, day, [f"{_('partition')} {row.partition_no}: {_first_line(row.error)}" for row in failed])
+    this.set_aside += [(reference, f"{step.name}: {error}") for row in rows for reference, error in row.set_aside]
+    return list(rows)
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else _("another process has it")
 
 
 def _stopped(step: Step, day: dt.date, errors: list[str]) -> DayStopped:
@@ -304,71 +310,70 @@ def _hand_out(row_ids: Sequence[UUID]) -> None:
 def _work_through(waiting: dict[UUID, int]) -> None:
     """Take partitions nobody works on until each is done or has failed in this run; `waiting` holds their earlier attempts."""
     while waiting:
-        rows = list(StepRun.objects.filter(id__in=waiting).only("id", "state", "attempts"))
-        for row in rows:
+        for row in StepRun.objects.filter(id__in=waiting).only("id", "state", "attempts"):
             if row.state == StepRun.State.DONE or (row.state == StepRun.State.FAILED and row.attempts > waiting[row.id]):
                 del waiting[row.id]
-        taken = next((row_id for row_id in waiting if work_on(row_id)), None)
+        taken = next((row_id for row_id in waiting if take(row_id)), None)
         if waiting and taken is None:
             time.sleep(_POLL_S)
 
 
-def work_on(row_id: UUID) -> bool:
-    """Do one partition unless another process has it or it is done; tells whether this process did it (or saw it fail).
-
-    A database that is busy is tried again; any other failure is written down on the row.
-    """
-    for attempt in range(1, TRIES_PER_RUN + 1):
-        if not _mark_running(row_id):
-            return False
-        try:
-            return _do(row_id)
-        except Exception as error:  # noqa: BLE001  (kept with the partition; the runner stops the day)
-            again = attempt < TRIES_PER_RUN and isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in _BUSY
-            log.warning("partition_failed", run=str(row_id), error=str(error)[:300], again=again)
-            if not again:
-                _mark_failed(row_id, error)
-                return True
-    return True
-
-
-def _mark_running(row_id: UUID) -> bool:
-    """Note the attempt where everybody sees it, unless the partition is done or somebody holds it."""
-    free = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id).exclude(state=StepRun.State.DONE)
-    return bool(
-        StepRun.objects.filter(id__in=free.values("id")).update(
-            state=StepRun.State.RUNNING, attempts=F("attempts") + 1, started_at=clock.now(), finished_at=None, error=""
-        )
-    )
-
-
-def _do(row_id: UUID) -> bool:
-    """The partition's work and the mark that it is done, in one transaction under the row's lock."""
-    started = time.monotonic()
+def take(row_id: UUID) -> bool:
+    """Do a partition under its row's lock, unless it is done or another process holds it; tells whether this process took it."""
     with transaction.atomic():
-        row = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id, state=StepRun.State.RUNNING).first()
+        row = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id).exclude(state=StepRun.State.DONE).first()
         if row is None:
             return False
-        now = clock.now()
-        function = step_named(row.phase, row.step).function()
-        result = function(entity_id=row.legal_entity_id, day=row.day, partition=row.partition, now=now)
-        if not isinstance(result, StepResult):
-            raise TypeError(f"Step {row.step} returned {type(result).__name__}, not a StepResult.")
-        row.finish()
-        row.done_count = result.done
-        row.set_aside = [[str(reference), str(error)] for reference, error in result.set_aside]
-        row.finished_at, row.milliseconds = now, round((time.monotonic() - started) * 1000)
-        row.save(update_fields=["state", "done_count", "set_aside", "finished_at", "milliseconds"])
+        work_on(row, clock.now)
     return True
 
 
-def _mark_failed(row_id: UUID, error: Exception) -> None:
-    text = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
-    with transaction.atomic():
-        row = StepRun.objects.select_for_update().get(id=row_id)
-        if row.state != StepRun.State.RUNNING:
+def work_on(row: StepRun, now: Callable[[], dt.datetime]) -> None:
+    """Do one partition and write down its result on the row; nobody else may work on it meanwhile.
+
+    A database that is busy is tried again; any other failure is kept with the row and rolls the partition's work back.
+    """
+    for attempt in range(1, TRIES_PER_RUN + 1):
+        started_at = now()
+        try:
+            with transaction.atomic():
+                _do(row, started_at)
             return
+        except Exception as error:  # noqa: BLE001  (kept with the partition; the runner stops the day)
+            again = attempt < TRIES_PER_RUN and isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in _BUSY
+            log.warning("partition_failed", step=row.step, partition=row.partition_no, error=str(error)[:300], again=again)
+            if not again:
+                _note_failure(row, error, started_at)
+                return
+
+
+def _do(row: StepRun, now: dt.datetime) -> None:
+    """The partition's work and the mark that it is done, in one transaction."""
+    started = time.monotonic()
+    result = step_named(row.phase, row.step).function()(entity_id=row.legal_entity_id, day=row.day, partition=row.partition, now=now)
+    if not isinstance(result, StepResult):
+        raise TypeError(f"Step {row.step} returned {type(result).__name__}, not a StepResult.")
+    done = {
+        "attempts": row.attempts + 1,
+        "done_count": result.done,
+        "set_aside": [[str(reference), str(error)] for reference, error in result.set_aside],
+        "error": "",
+        "started_at": now,
+        "finished_at": now + dt.timedelta(seconds=time.monotonic() - started),
+    }
+    # One statement that also proves that nobody else did the work: it finds no row then, and our work is rolled back.
+    if not StepRun.objects.filter(id=row.id).exclude(state=StepRun.State.DONE).update(state=StepRun.State.DONE, **done):
+        raise AlreadyRunning
+    row.finish()
+    for name, value in done.items():
+        setattr(row, name, value)
+
+
+def _note_failure(row: StepRun, error: Exception, now: dt.datetime) -> None:
+    text = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
+    if row.state != StepRun.State.FAILED:
         row.fail()
-        row.error = f"{text.splitlines()[0] if text else type(error).__name__}\n{traceback.format_exc(limit=-6)}"
-        row.finished_at = clock.now()
-        row.save(update_fields=["state", "error", "finished_at"])
+    row.attempts += 1
+    row.error = f"{text.splitlines()[0] if text else type(error).__name__}\n{traceback.format_exc(limit=-6)}"
+    row.started_at, row.finished_at = now, clock.now()
+    row.save(update_fields=["state", "attempts", "error", "started_at", "finished_at"])

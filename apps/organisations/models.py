@@ -21,7 +21,7 @@ from apps.common.scope import EVERYTHING, NOTHING, DataScope, Scope, ScopedQuery
 from apps.organisations.domain import ROLES, parameter_value
 
 BUSINESS_DAY_EDGES = {"open": ["closing"], "closing": ["closed"]}
-STEP_RUN_EDGES = {"waiting": ["running"], "running": ["done", "failed"], "failed": ["running"]}
+STEP_RUN_EDGES = {"waiting": ["done", "failed"], "failed": ["done"]}
 
 
 @audited()
@@ -110,7 +110,7 @@ class User(AbstractBaseUser, BusinessModel):
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     scope = Scope(entity="legal_entity_id")
-    objects = UserManager()
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         verbose_name = _("user")
@@ -205,7 +205,6 @@ class StepRun(BusinessModel):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
@@ -226,7 +225,6 @@ class StepRun(BusinessModel):
     error = models.TextField(_("error"), blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    milliseconds = models.PositiveIntegerField(_("milliseconds"), null=True, blank=True)
 
     scope = Scope(entity="legal_entity_id")
 
@@ -241,17 +239,20 @@ class StepRun(BusinessModel):
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d} {self.step} {self.partition_no}"
 
-    @transition(field=state, source=[State.WAITING, State.FAILED, State.RUNNING], target=State.RUNNING)
-    def start(self) -> None:
-        """A process takes the partition; also again after the process that had it was killed."""
-
-    @transition(field=state, source=State.RUNNING, target=State.DONE)
+    @transition(field=state, source=[State.WAITING, State.FAILED], target=State.DONE)
     def finish(self) -> None:
         """The partition's work is in the books."""
 
-    @transition(field=state, source=State.RUNNING, target=State.FAILED)
+    @transition(field=state, source=State.WAITING, target=State.FAILED)
     def fail(self) -> None:
-        """The partition's work was rolled back."""
+        """The partition's work was rolled back; it may be tried again."""
+
+    @property
+    def milliseconds(self) -> int | None:
+        """How long the last attempt took."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at).total_seconds() * 1000)
 
 
 class DateRange(models.Func):

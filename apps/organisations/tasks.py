@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 def run_partition(row_id: str) -> bool:
     """One partition of one step; doing it twice does it once."""
     with recorded_as(Actor.system("eod"), reason=end_of_day.JOB_KIND):
-        return end_of_day.work_on(UUID(row_id))
+        return end_of_day.take(UUID(row_id))
 
 
 @shared_task(queue="default", acks_late=True, time_limit=4 * 3600)
