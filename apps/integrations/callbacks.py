@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from prometheus_client import Counter
 
 from apps.common.actors import Actor
 from apps.common.audit import recorded_as
+from apps.common.errors import NotFound
 from apps.common.gateways import GatewayUnknown
 from apps.common.models import GatewayCall
 from apps.integrations import parties
@@ -26,11 +27,11 @@ from apps.integrations.bank import sandbox as bank
 from apps.integrations.identity import sandbox as identity
 from apps.integrations.models import CallbackNonce
 from apps.integrations.redaction import fingerprint, redacted
-from apps.integrations.signatures import MAX_AGE_S, SignatureRefused, verified_nonce
+from apps.integrations.signatures import MAX_AGE_S, Headers, SignatureRefused, verified_nonce
 
 log = structlog.get_logger(__name__)
 _RECEIVED = Counter("carloan_callbacks_total", "Callbacks of outside parties.", ["party", "outcome"])
-_STATUS = {"applied": 200, "duplicate": 200, "progress": 200, "unknown_order": 404}
+_STATUS = {"applied": 200, "duplicate": 200, "progress": 200, "superseded": 200, "unknown_order": 404}
 REFUSED_STATUS = 422
 
 
@@ -43,7 +44,7 @@ class Notice:
     apply: Callable[[dt.datetime], str]
 
 
-def receive(*, party: str, path: str, body: bytes, headers: Mapping[str, str], now: dt.datetime) -> tuple[int, str]:
+def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.datetime) -> tuple[int, str]:
     """Take one callback; the HTTP status to answer, and the outcome in a word."""
     started = time.monotonic()
     try:
@@ -122,7 +123,27 @@ def _identity_notice(fields: dict[str, Any]) -> Notice:
     from apps.customers import services as customers
 
     check_id, answer = UUID(fields["check_id"]), identity.answer_of(fields)
-    return Notice("liveness_result", str(check_id), lambda now: customers.record_check_answer(check_id=check_id, answer=answer, now=now))
+
+    def apply(now: dt.datetime) -> str:
+        if answer.outcome == "accepted":
+            return "progress"
+        try:
+            check = customers.record_identity_result(
+                check_id=check_id,
+                outcome=answer.outcome,
+                score=answer.score,
+                raw=answer.raw,
+                provider=answer.provider,
+                reason=answer.reason,
+                now=now,
+            )
+        except NotFound:
+            return "unknown_order"
+        if check.finished_at == now:
+            return "applied"
+        return "duplicate" if check.state == answer.outcome else "superseded"
+
+    return Notice("liveness_result", str(check_id), apply)
 
 
 def _sms_notice(fields: dict[str, Any]) -> Notice:

@@ -97,7 +97,7 @@ def _is_safe_to_repeat(error: BaseException, request: Call) -> bool:
 
 def _require_no_transaction() -> None:
     # The transaction that Django's TestCase wraps around a whole test is marked as such and does not count.
-    if any(not block._from_testcase for block in connection.atomic_blocks):
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
         raise CalledInsideTransaction("Outside parties are called outside transactions: use @handles(…, outside=True) or a task.")
 
 
@@ -191,10 +191,10 @@ def _read(request: Call, response: httpx.Response) -> Answer:
         raise GatewayUnknown(f"{request.party} answered {status}.")
     if not response.headers.get("content-type", "").startswith(JSON):
         return Answer(status, response.content)
-    fields = _object(response)
-    if fields is None:
+    answered = _object(response)
+    if answered is None:
         raise GatewayUnknown(f"{request.party} answered something unreadable.")
-    return Answer(status, response.content, fields)
+    return Answer(status, response.content, answered)
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

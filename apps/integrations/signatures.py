@@ -10,12 +10,18 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from typing import Protocol
 
 TIMESTAMP_HEADER = "X-Carloan-Timestamp"
 NONCE_HEADER = "X-Carloan-Nonce"
 SIGNATURE_HEADER = "X-Carloan-Signature"
 MAX_AGE_S = 300
+
+
+class Headers(Protocol):
+    """The headers of a message, found whatever their letter case."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 class SignatureRefused(Exception):
@@ -39,7 +45,7 @@ def signed_headers(secret: str, *, method: str, path: str, body: bytes, timestam
     return {TIMESTAMP_HEADER: stamp, NONCE_HEADER: nonce, SIGNATURE_HEADER: signature}
 
 
-def verified_nonce(secret: str, *, method: str, path: str, body: bytes, headers: Mapping[str, str], at: float | None = None) -> str:
+def verified_nonce(secret: str, *, method: str, path: str, body: bytes, headers: Headers, at: float | None = None) -> str:
     """Check signature and freshness, and answer the nonce, which the receiver refuses to see twice. Raises `SignatureRefused`."""
     stamp, nonce, signature = (headers.get(name) or "" for name in (TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER))
     if not (stamp.isascii() and stamp.isdigit() and signature and 8 <= len(nonce) <= 64):

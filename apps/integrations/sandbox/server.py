@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,7 +16,7 @@ from apps.integrations.sandbox.callbacks import Sender
 from apps.integrations.sandbox.client import SandboxClient
 from apps.integrations.sandbox.wire import JSON, MAX_BODY_BYTES, ROUTES, Refusal, Request, Response, Route
 from apps.integrations.sandbox.world import Config, World
-from apps.integrations.signatures import SignatureRefused, verified_nonce
+from apps.integrations.signatures import Headers, SignatureRefused, verified_nonce
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _SPOILED = {
 }
 
 
-def answer(world: World, *, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Response:
+def answer(world: World, *, method: str, target: str, body: bytes, headers: Headers) -> Response:
     """What the world answers to a raw request; refusals as JSON `{code, message}`."""
     parts = urlsplit(target)
     try:
@@ -64,7 +64,7 @@ def _route(method: str, path: str) -> tuple[Route, dict[str, str]]:
     raise Refusal(404, "no_such_address", f"{method} {path} is not served.")
 
 
-def _check_signature(world: World, *, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> None:
+def _check_signature(world: World, *, method: str, target: str, body: bytes, headers: Headers) -> None:
     try:
         nonce = verified_nonce(world.config.secret, method=method, path=target, body=body, headers=headers)
     except SignatureRefused as error:
