@@ -72,7 +72,8 @@ class Transaction:
     def __post_init__(self) -> None:
         if not self.id:
             raise BadTerms("id", "a transaction needs an id")
-        if self.kind in _NEEDS_AMOUNT and not self.amount:
+        # A settlement of nothing is one that the loan's credit pays in full.
+        if self.kind in _NEEDS_AMOUNT and (self.amount is None or not (self.amount or self.kind is Kind.EARLY_SETTLEMENT)):
             raise BadTerms("amount", f"{self.kind} {self.id} needs an amount above 0")
         if self.amount is not None and self.amount < 0:
             raise BadTerms("amount", f"{self.kind} {self.id} must not be negative")

@@ -1,0 +1,322 @@
+"""Laws that hold for every loan: random terms, random histories."""
+
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import pyxirr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.common.money import CENT, ZERO, allocate
+from apps.loans.domain import (
+    COMPONENTS,
+    AllocationOrder,
+    BadTerms,
+    Component,
+    DayCount,
+    Frequency,
+    Funder,
+    Kind,
+    LoanState,
+    LoanStatus,
+    LoanTerms,
+    Method,
+    PrepaymentMode,
+    Rounding,
+    RowStatus,
+    Transaction,
+    build_schedule,
+    quote_from_json,
+    replay,
+    split_flow,
+    state_to_json,
+)
+from apps.loans.domain.irr import periodic_irr
+from apps.loans.domain.terms import SHARES_WHOLE
+from apps.loans.tests.builders import CAR_LOAN
+
+CHEAP = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+DEAR = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+
+START = date(2023, 1, 1)
+CHANGES_OF_TERM = (Kind.TERM_CHANGE, Kind.EXTENSION)
+FIXED_ROWS = (Method.BULLET, Method.CUSTOM, Method.STEP)
+MONEY_IN = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
+
+cents = st.integers(1, 3_000_000).map(lambda count: count * CENT)
+
+
+@st.composite
+def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
+    method = draw(st.sampled_from(Method))
+    count = draw(st.integers(1, most))
+    principal = draw(st.integers(10_000, 100_000_000)) * CENT
+    start = START + timedelta(days=draw(st.integers(0, 800)))
+    first_due = start + timedelta(days=draw(st.integers(1, 70)))
+    at_month_end = (first_due + timedelta(days=1)).day == 1
+    frequency = draw(st.sampled_from([Frequency.MONTH, Frequency.MONTH, Frequency.WEEK, Frequency.DAY]))
+    weights = [draw(st.integers(0, 50)) for _ in range(count - 1)] if method in (Method.CUSTOM, Method.STEP) else []
+    shares = [Decimal(weight) / Decimal(50 * count) for weight in weights]
+    return LoanTerms(
+        principal=principal,
+        annual_rate=Decimal(draw(st.integers(0, 2400))) / 10_000,
+        installments=count,
+        method=method,
+        day_count=draw(st.sampled_from(DayCount)),
+        start=start,
+        first_due=first_due,
+        due_day=31 if at_month_end and frequency is Frequency.MONTH and draw(st.booleans()) else None,
+        frequency=frequency,
+        every=draw(st.integers(1, 3)) if frequency is not Frequency.DAY else draw(st.integers(5, 40)),
+        balloon=(principal / draw(st.integers(2, 10))).quantize(CENT) if method is Method.BALLOON else ZERO,
+        shares=(*shares, 1 - sum(shares)) if method in (Method.CUSTOM, Method.STEP) else (),
+        multiple=draw(st.sampled_from([CENT, CENT, Decimal("0.1"), Decimal(1)])),
+        rounding=draw(st.sampled_from(Rounding)),
+        even_out=draw(st.booleans()),
+        grace_days=draw(st.sampled_from([0, 0, 3, 10])),
+        compound=draw(st.booleans()),
+        prepay_fee_rate=draw(st.sampled_from([Decimal(0), Decimal("0.03")])),
+        prepay_fee_floor=draw(st.sampled_from([ZERO, Decimal("50.00")])),
+        prepay_fee_free_after=draw(st.sampled_from([None, 6])),
+        waterfall=tuple(draw(st.permutations(COMPONENTS))) if draw(st.booleans()) else COMPONENTS,
+        allocation=draw(st.sampled_from(AllocationOrder)),
+    )
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[LoanTerms, list[Transaction], date]:
+    """Terms, a history with instalments paid more or less on time and much else besides, and a day to look at it."""
+    terms = draw(loan_terms(most=14))
+    rows = build_schedule(terms).rows
+    last = (rows[-1].due_date - terms.start).days + 60
+    transactions: list[Transaction] = []
+
+    def add(kind: Kind, when: date, **more: Any) -> None:
+        transactions.append(Transaction(id=f"t{len(transactions)}", kind=kind, value_date=when, **more))
+
+    for row in rows[: draw(st.integers(0, len(rows)))]:
+        late = draw(st.sampled_from([0, 0, 0, -4, 2, 12, 45]))
+        short = draw(st.sampled_from([1, 1, 1, 2]))
+        add(Kind.REPAYMENT, max(row.due_date + timedelta(days=late), terms.start), amount=max(row.total / short, CENT).quantize(CENT))
+    for _ in range(draw(st.integers(0, 6))):
+        when = terms.start + timedelta(days=draw(st.integers(0, last)))
+        kind = draw(st.sampled_from(EXTRA))
+        if kind not in CHANGES_OF_TERM or terms.method not in FIXED_ROWS:
+            add(kind, when, **draw(details(kind, terms)))
+    for target in list(transactions):
+        if draw(st.integers(0, 9)) == 0:
+            add(Kind.REVERSAL, target.value_date + timedelta(days=draw(st.integers(0, 20))), reverses=target.id)
+    return terms, transactions, terms.start + timedelta(days=draw(st.integers(0, last + 30)))
+
+
+EXTRA = (
+    Kind.REPAYMENT, Kind.PREPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.FEE, Kind.WAIVER, Kind.RATE_RESET,
+    Kind.TERM_CHANGE, Kind.EXTENSION, Kind.REFUND, Kind.WRITE_OFF, Kind.RECOVERY,
+)  # fmt: skip
+
+
+def details(kind: Kind, terms: LoanTerms) -> st.SearchStrategy[dict[str, Any]]:
+    some = st.one_of(cents, st.integers(1, 120).map(lambda part: (terms.principal * part / 100).quantize(CENT)))
+    if kind is Kind.PREPAYMENT:
+        return st.fixed_dictionaries({"amount": some, "mode": st.sampled_from(PrepaymentMode)})
+    if kind is Kind.RATE_RESET:
+        return st.fixed_dictionaries({"annual_rate": st.integers(0, 2400).map(lambda rate: Decimal(rate) / 10_000)})
+    if kind in CHANGES_OF_TERM:
+        return st.fixed_dictionaries({"installments": st.integers(1, 20)})
+    if kind is Kind.WRITE_OFF:
+        return st.just({})
+    return st.fixed_dictionaries({"amount": some})
+
+
+@CHEAP
+@given(loan_terms())
+def test_principal_adds_up_and_no_balance_is_ever_negative(terms: LoanTerms) -> None:
+    rows = build_schedule(terms).rows
+
+    assert sum(row.principal for row in rows) == terms.principal
+    balance = terms.principal
+    for row in rows:
+        balance -= row.principal
+        assert row.balance == balance >= 0
+        assert row.principal >= 0
+        assert row.interest >= 0
+        assert row.total == row.principal + row.interest
+        assert row.days > 0
+    assert balance == 0
+    if terms.method is Method.EQUAL_INSTALLMENT:
+        level = {row.total for row in rows[:-1] if row.principal and row.balance}
+        assert len(level) <= 1
+
+
+@CHEAP
+@given(loan_terms())
+def test_the_disclosed_rate_is_the_internal_rate_of_return(terms: LoanTerms) -> None:
+    totals = [row.total for row in build_schedule(terms).rows]
+
+    ours = periodic_irr(terms.principal, totals)
+
+    worth = sum(float(total) / (1 + ours) ** no for no, total in enumerate(totals, start=1))
+    assert worth == pytest.approx(float(terms.principal), rel=1e-9)
+    theirs = pyxirr.irr([-float(terms.principal), *map(float, totals)])
+    if theirs is not None:
+        assert ours == pytest.approx(theirs, abs=1e-7)
+
+
+@DEAR
+@given(histories(), st.randoms(use_true_random=False))
+def test_any_booking_order_gives_the_same_state(story: tuple[LoanTerms, list[Transaction], date], random: Any) -> None:
+    terms, transactions, as_of = story
+    shuffled = transactions[:]
+    random.shuffle(shuffled)
+
+    assert replay(terms, [*shuffled, *transactions[:3]], as_of) == replay(terms, transactions, as_of)
+
+
+def bare(state: LoanState) -> dict[str, Any]:
+    """The public state without the transactions that never happened."""
+    answer = state_to_json(state)
+    kept = [item for item in answer["transactions"] if item["kind"] != "reversal" and item["reversed_by"] is None]
+    return answer | {"transactions": kept}
+
+
+@DEAR
+@given(histories(), st.data())
+def test_a_reversed_transaction_never_happened(story: tuple[LoanTerms, list[Transaction], date], data: st.DataObject) -> None:
+    terms, transactions, as_of = story
+    plain = [item for item in transactions if item.kind is not Kind.REVERSAL]
+    if not plain:
+        return
+    target = data.draw(st.sampled_from(plain))
+    when = target.value_date + timedelta(days=data.draw(st.integers(0, 30)))
+    as_of = max(as_of, when)
+    reversal = Transaction(id="z", kind=Kind.REVERSAL, value_date=when, reverses=target.id)
+
+    without = [item for item in plain if item is not target]
+
+    assert bare(replay(terms, [*plain, reversal], as_of)) == bare(replay(terms, without, as_of))
+    back = Transaction(id="zz", kind=Kind.REVERSAL, value_date=when, reverses="z")
+    assert bare(replay(terms, [*plain, reversal, back], as_of)) == bare(replay(terms, plain, as_of))
+
+
+@DEAR
+@given(histories())
+def test_paying_the_payoff_settles_the_loan_with_zero_everywhere(story: tuple[LoanTerms, list[Transaction], date]) -> None:
+    terms, transactions, as_of = story
+    known = [item for item in transactions if item.value_date <= as_of]
+    if any(item.value_date == as_of and item.kind in LATER_ON_THE_DAY for item in known):
+        return
+    before = replay(terms, known, as_of)
+    settlement = Transaction(id="zzz", kind=Kind.EARLY_SETTLEMENT, value_date=as_of, amount=before.payoff.total)
+
+    after = replay(terms, [*known, settlement], as_of)
+
+    assert after.status is LoanStatus.SETTLED
+    assert not any(after.outstanding.values())
+    assert after.accrued_interest == after.payoff.total == 0
+    assert after.dpd == 0
+    assert all(row.status is RowStatus.PAID for row in after.rows)
+    assert after.credit == max(before.credit - _claims(before), ZERO)
+
+
+LATER_ON_THE_DAY = (Kind.REFUND, Kind.WRITE_OFF, Kind.RECOVERY)
+
+
+def _claims(state: LoanState) -> Decimal:
+    payoff = state.payoff
+    return payoff.due_total + payoff.interest + payoff.fee + payoff.principal
+
+
+@DEAR
+@given(histories())
+def test_every_cent_is_accounted_for(story: tuple[LoanTerms, list[Transaction], date]) -> None:
+    terms, transactions, as_of = story
+    state = replay(terms, transactions, as_of)
+    alive = [told for told in state.transactions if told.reversed_by is None]
+    kinds = {told.transaction.id: told.transaction.kind for told in state.transactions}
+
+    def moved(component: Component, *wanted: Kind) -> Decimal:
+        parts = (part.amount for part in state.allocations if part.component is component and kinds[part.transaction_id] in wanted)
+        return sum(parts, start=ZERO)
+
+    def brought(*wanted: Kind) -> Decimal:
+        return sum((told.transaction.amount or ZERO for told in alive if told.transaction.kind in wanted), start=ZERO)
+
+    settling = (*MONEY_IN, Kind.WAIVER)
+    used = sum((moved(component, *MONEY_IN) for component in COMPONENTS), start=ZERO)
+    assert brought(*MONEY_IN) == used + state.credit + brought(Kind.REFUND)
+
+    outstanding = state.outstanding
+    assert outstanding[Component.PRINCIPAL] == terms.principal - moved(Component.PRINCIPAL, *settling)
+    interest = state.interest_accrued_to(as_of)
+    assert interest == moved(Component.INTEREST, *settling) + outstanding[Component.INTEREST] + state.accrued_interest
+    assert state.penalty_accrued_to(as_of) == moved(Component.PENALTY, *settling) + outstanding[Component.PENALTY]
+    assert state.compound_accrued_to(as_of) == moved(Component.COMPOUND, *settling) + outstanding[Component.COMPOUND]
+    assert all(amount >= 0 for amount in outstanding.values())
+    assert all(part.amount > 0 for part in state.allocations)
+    assert all(not any(told.allocated.values()) for told in state.transactions if told.reversed_by)
+
+
+@DEAR
+@given(histories(), st.integers(1, 70))
+def test_interest_and_penalty_accrue_and_never_run_back(story: tuple[LoanTerms, list[Transaction], date], days: int) -> None:
+    terms, transactions, as_of = story
+    state = replay(terms, transactions, as_of)
+    later = as_of + timedelta(days=days)
+
+    for to in (state.interest_accrued_to, state.penalty_accrued_to, state.compound_accrued_to):
+        assert to(as_of) <= to(as_of + timedelta(days=1)) <= to(later + timedelta(days=1))
+    if not any(as_of < item.value_date <= later for item in transactions):
+        assert replay(terms, transactions, later).interest_accrued_to(later) == state.interest_accrued_to(later)
+
+
+@CHEAP
+@given(st.integers(0, 10**12), st.lists(st.integers(0, 10_000), min_size=1, max_size=5))
+def test_parts_add_up_to_the_whole(count: int, parts: list[int]) -> None:
+    if not sum(parts):
+        parts[0] = 1
+    amount = count * CENT
+
+    shares = allocate(amount, parts)
+
+    assert sum(shares) == amount
+    assert all(share >= 0 for share in shares)
+    for share, part in zip(shares[1:], parts[1:], strict=True):
+        assert abs(share - amount * part / sum(parts)) <= CENT * 2
+
+
+@st.composite
+def funder_lists(draw: st.DrawFn) -> list[Funder]:
+    cuts = sorted(draw(st.sets(st.integers(1, SHARES_WHOLE - 1), max_size=4)))
+    edges = [0, *cuts, SHARES_WHOLE]
+    return [Funder(f"p{index}", high - low) for index, (low, high) in enumerate(pairwise(edges))]
+
+
+@CHEAP
+@given(funder_lists(), st.lists(cents, min_size=1, max_size=30))
+def test_flows_split_by_share_add_up_per_flow_and_per_party(funders: list[Funder], flows: list[Decimal]) -> None:
+    totals = dict.fromkeys((funder.party_ref for funder in funders), ZERO)
+    before = ZERO
+    for flow in flows:
+        parts = split_flow(before, flow, funders)
+        assert sum(parts.values()) == flow
+        before += flow
+        for party_ref, part in parts.items():
+            totals[party_ref] += part
+
+    assert totals == split_flow(ZERO, before, funders)
+
+
+@settings(CHEAP, max_examples=500)
+@given(
+    st.dictionaries(
+        st.sampled_from(["principal", "installments", "first_due", "due_day", "method", "x"]),
+        st.none() | st.text() | st.integers() | st.floats(),
+    )
+)
+def test_bad_requests_are_refused_by_name_never_by_a_crash(changes: dict[str, Any]) -> None:
+    with suppress(BadTerms):
+        quote_from_json(CAR_LOAN | changes)
