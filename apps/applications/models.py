@@ -32,6 +32,12 @@ EDGES: Final[dict[str, tuple[str, ...]]] = {
     "completed": ("cancelled",),
 }
 
+# Until the car is delivered or the order is at an end; one such order per customer.
+OPEN_STATES: Final = (
+    "draft", "submitted", "screening", "manual_review", "more_info", "offered", "accepted", "contracting", "signed",
+    "disbursement_review", "approved", "vouchered",
+)  # fmt: skip
+
 
 def _sources(target: str) -> list[str]:
     return [source for source, targets in EDGES.items() if target in targets]
@@ -79,11 +85,13 @@ def _may_complete(application: Application) -> bool:
     return True
 
 
-@audited()
+@audited(model_name="ApplicationAudit")  # `ApplicationEvent` is the timeline
 class Application(BusinessModel):
     """One order 进件 from the shop floor to the delivered car. Its services move it; nobody else does."""
 
-    legal_entity = models.ForeignKey("organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity"))
+    legal_entity = models.ForeignKey(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.CAR_LOAN)
     number = models.CharField(_("number"), max_length=24, unique=True)
     state = StateField(State, State.DRAFT, verbose_name=_("state"))
@@ -92,7 +100,9 @@ class Application(BusinessModel):
         "dealers.Consultant", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("consultant")
     )
     shop = models.ForeignKey("dealers.Shop", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("shop"))
-    dealer = models.ForeignKey("dealers.Dealer", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("dealer"))
+    dealer = models.ForeignKey(
+        "dealers.Dealer", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("dealer")
+    )
     vehicle = models.ForeignKey(
         "products.VehicleModel", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("vehicle")
     )
@@ -127,14 +137,9 @@ class Application(BusinessModel):
         "applications.Offer", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("chosen offer")
     )
 
-    scope = Scope(
-        entity="legal_entity_id", dealer="dealer_id", shop="shop_id", consultant="consultant_id", customer="customer_id"
-    )
+    scope = Scope(entity="legal_entity_id", dealer="dealer_id", shop="shop_id", consultant="consultant_id", customer="customer_id")
 
-    OPEN: Final = (
-        State.DRAFT, State.SUBMITTED, State.SCREENING, State.MANUAL_REVIEW, State.MORE_INFO, State.OFFERED, State.ACCEPTED,
-        State.CONTRACTING, State.SIGNED, State.DISBURSEMENT_REVIEW, State.APPROVED, State.VOUCHERED,
-    )  # fmt: skip
+    OPEN: Final = OPEN_STATES
 
     class Meta:
         verbose_name = _("application")
@@ -145,12 +150,7 @@ class Application(BusinessModel):
             models.CheckConstraint(condition=models.Q(down_payment__gte=0), name="application_down_payment_not_negative"),
             models.UniqueConstraint(
                 fields=["legal_entity", "customer", "kind"],
-                condition=models.Q(
-                    state__in=[
-                        "draft", "submitted", "screening", "manual_review", "more_info", "offered", "accepted", "contracting",
-                        "signed", "disbursement_review", "approved", "vouchered",
-                    ]  # fmt: skip
-                ),
+                condition=models.Q(state__in=OPEN_STATES),
                 name="one_open_application_per_customer",
             ),
         ]
@@ -235,7 +235,7 @@ class Application(BusinessModel):
 class ApplicationEvent(BusinessModel):
     """One entry of an application's timeline: who, why, from where; append-only."""
 
-    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="events", verbose_name=_("application"))
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="timeline", verbose_name=_("application"))
     at = models.DateTimeField(_("at"), db_index=True)
     deed = models.CharField(_("deed"), max_length=32)
     from_state = models.CharField(_("from state"), max_length=24, blank=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -156,21 +157,23 @@ def may_apply(*, customer_id: UUID, legal_entity_id: UUID, now: dt.datetime, apa
     missing = customers.missing_consents(customer_id, purpose="application")
     if missing:
         raise ConsentMissing(_("Missing consents: %(kinds)s. Ask the customer to give them in the app.") % {"kinds": ", ".join(missing)})
-    mine = Application.objects.filter(customer_id=customer_id, legal_entity_id=legal_entity_id).exclude(id=apart_from)
+    mine = Application.objects.filter(customer_id=customer_id, legal_entity_id=legal_entity_id)
+    if apart_from is not None:
+        mine = mine.exclude(id=apart_from)
     if mine.filter(state__in=Application.OPEN).exists():
         raise AlreadyOpen
     days = int(parameter("application.cooling_days", on=clock.local_date(now), legal_entity_id=legal_entity_id))
-    declined = mine.filter(state=State.DECLINED, closed_at__gt=now - dt.timedelta(days=days)).order_by("-closed_at").first()
-    if declined:
-        until = clock.local_date(declined.closed_at + dt.timedelta(days=days))
+    cooling = mine.filter(state=State.DECLINED, closed_at__gt=now - dt.timedelta(days=days))
+    declined_at = cooling.order_by("-closed_at").values_list("closed_at", flat=True).first()
+    if declined_at is not None:
+        until = clock.local_date(declined_at + dt.timedelta(days=days))
         raise CoolingOff(_("This customer was declined recently and may apply again from %(day)s.") % {"day": until.isoformat()})
 
 
+@dataclass(frozen=True)
 class _Wish:
-    __slots__ = ("price", "down_payment")
-
-    def __init__(self, price: Decimal, down_payment: Decimal) -> None:
-        self.price, self.down_payment = price, down_payment
+    price: Decimal
+    down_payment: Decimal
 
 
 def _checked_wish(*, price: Decimal, down_payment: Decimal, lease_type: str, term: int) -> _Wish:

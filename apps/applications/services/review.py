@@ -118,9 +118,7 @@ def _approve(
     if chosen not in GRADES:
         raise BadReview(fields={"grade": [str(_("Choose a grade from A to D."))]})
     if chosen != application.grade or application.annual_rate is None:
-        application.annual_rate = risk.rate_of_grade(
-            flow_code=application.kind, legal_entity_id=application.legal_entity_id, grade=chosen
-        )
+        application.annual_rate = risk.rate_of_grade(flow_code=application.kind, legal_entity_id=application.legal_entity_id, grade=chosen)
     application.grade, application.approved_limit, application.decided_at = chosen, round_money(amount), now
     facts |= {"amount": str(application.approved_limit), "grade": chosen}
     if not lay_offers(application, actor=actor, now=now, facts=facts, reason=reason):

@@ -48,22 +48,18 @@ def submit(*, application_id: UUID, actor: Actor, now: dt.datetime) -> Applicati
     actor.require("portal.use")
     if application.authorisation_id is None:
         raise AuthorisationMissing
-    creation.may_apply(
-        customer_id=application.customer_id, legal_entity_id=application.legal_entity_id, now=now, apart_from=application.id
-    )
+    creation.may_apply(customer_id=application.customer_id, legal_entity_id=application.legal_entity_id, now=now, apart_from=application.id)
     minutes = int(parameter("application.sla_minutes", on=clock.local_date(now), legal_entity_id=application.legal_entity_id))
     application.submitted_at, application.sla_due_at, application.expires_at = now, now + dt.timedelta(minutes=minutes), None
     move(application, "submit", actor=actor, now=now)
-    publish(
-        ApplicationSubmitted(application_id=application.id, customer_id=application.customer_id, round=application.round + 1)
-    )
+    publish(ApplicationSubmitted(application_id=application.id, customer_id=application.customer_id, round=application.round + 1))
     _screen(application, actor=actor, now=now, reason="")
     return application
 
 
 @transaction.atomic
 def apply_again(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Application:
-    """Screen an offered order once more, with better information of the customer; its offers so far no longer count. Raises `WrongState`."""
+    """Screen an offered order once more, with better information; its offers so far no longer count. Raises `WrongState`."""
     application = locked(application_id, actor)
     actor.require("portal.use")
     if application.state != State.OFFERED:
@@ -156,9 +152,7 @@ def _follow(application: Application, decision: DecisionMade, *, actor: Actor, n
         return
     if decision.outcome == "decline":
         move(application, "decline", actor=actor, now=now, facts=facts)
-        publish(
-            ApplicationDeclined(application_id=application.id, customer_id=application.customer_id, reasons=list(decision.reasons))
-        )
+        publish(ApplicationDeclined(application_id=application.id, customer_id=application.customer_id, reasons=list(decision.reasons)))
     elif decision.outcome == "more_info":
         days = int(parameter("application.more_info_days", on=clock.local_date(now), legal_entity_id=application.legal_entity_id))
         application.expires_at = now + dt.timedelta(days=days)

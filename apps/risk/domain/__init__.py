@@ -1,1 +1,1 @@
-"""Risk's words and sums: the feature catalogue, features from stored inputs, the strict reading of a bureau report, the fail-closed engine."""
+"""Risk's words and sums: feature catalogue, features from stored inputs, strict bureau report, fail-closed engine, reasons."""

@@ -110,7 +110,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     _count("employment_months", _("Time in the present job"), Missing.MORE_INFO, unit="months", most=1200),
     _count("contacts_count", _("Contacts given"), Missing.MORE_INFO, most=50),
     _count("registered_days", _("Days since registration"), Missing.DEFAULT, unit="days", pessimistic=0),
-    _choice("housing", _("Housing"), ("owned", "mortgaged", "family", "dormitory", "rented", "other"), Missing.DEFAULT, pessimistic="other"),
+    _choice("housing", _("Housing"), ("owned", "mortgaged", "rented", "family"), Missing.DEFAULT, pessimistic="rented"),
     _flag("identity_verified", _("Identity verified"), Missing.MORE_INFO),
     _flag("liveness_verified", _("Liveness verified"), Missing.MORE_INFO),
     _flag("card_verified", _("Bank card verified"), Missing.MORE_INFO),

@@ -72,6 +72,16 @@ def check_flow(definition: Any) -> FlowShape:
     return FlowShape(tuple(sorted(check.reads)), tuple(check.rule_paths), check.score_paths)
 
 
+def rates_by_grade(definition: Mapping[str, Any]) -> dict[str, int]:
+    """Yearly rate in millionths by grade, from the flow's grade table."""
+    for node in definition["nodes"]:
+        outputs = {column["field"]: column["id"] for column in node.get("content", {}).get("outputs", [])}
+        if {"grade", "rate_ppm"} <= outputs.keys():
+            rules = node["content"]["rules"]
+            return {rule[outputs["grade"]].strip("'"): int(rule[outputs["rate_ppm"]]) for rule in rules}
+    return {}
+
+
 def _ordered_nodes(definition: Mapping[str, Any], check: _Check) -> list[Mapping[str, Any]]:
     """Nodes in the order of their edges; every node must lie on a way from the input to the output."""
     nodes = {node["id"]: node for node in definition["nodes"]}

@@ -30,7 +30,9 @@ _PERSON: Final = _("A colleague looks at your application.")
 
 REASONS: Final[dict[str, Reason]] = {
     "AC-001": Reason(_("Under 18 years of age"), _("Only adults can borrow.")),
-    "AC-002": Reason(_("Above the age limit now or at the end of the term"), _("The term ends above our age limit. A shorter term may help.")),
+    "AC-002": Reason(
+        _("Above the age limit now or at the end of the term"), _("The term ends above our age limit. A shorter term may help.")
+    ),
     "AC-003": Reason(_("18 to 20 years of age"), _PERSON),
     "AC-004": Reason(_("Identity or liveness not verified"), _PAPERS),
     "AC-005": Reason(_("Bank card not verified"), _PAPERS),

@@ -7,16 +7,17 @@ from typing import Any, Final
 
 AS_OF: Final = "2026-11-20"
 
+# fmt: off
 _GOOD: Final[dict[str, Any]] = {
     "as_of": AS_OF,
     "application": {
         "amount": 12_000_000, "price": 15_280_000, "guide_price": 15_980_000, "down_payment": 3_280_000, "term": 36,
         "power": "nev", "lease_type": "direct",
-    },  # fmt: skip
+    },
     "customer": {
         "age": 34, "monthly_income": 1_800_000, "employment_months": 62, "contacts_count": 2, "registered_days": 1, "housing": "mortgaged",
         "id_verified": True, "liveness_verified": True, "card_verified": True,
-    },  # fmt: skip
+    },
     "identity": {"report_matches": True},
     "bureau": {
         "report_no": "2026112000000001",
@@ -37,7 +38,8 @@ _GOOD: Final[dict[str, Any]] = {
         "device_applicants": 1, "consultant_applications": 3, "contact_shared_applicants": 0,
     },
     "parameters": {"ltv_max_bp": {"ice": 8_000, "nev": 8_500}},
-}  # fmt: skip
+}
+# fmt: on
 
 
 def _good() -> dict[str, Any]:
@@ -65,8 +67,10 @@ def _indebted() -> dict[str, Any]:
     """Borrowed everywhere, and late."""
     inputs = _good()
     inputs["customer"] |= {"monthly_income": 700_000}
+    # fmt: off
     loan = {"type": "D1", "status": "2", "five_class": "3", "amount": 6_000_000, "balance": 4_500_000, "overdue_amount": 380_000,
-            "history_24": "N" * 18 + "123345", "opened_on": "2024-02-01", "business": "91"}  # fmt: skip
+            "history_24": "N" * 18 + "123345", "opened_on": "2024-02-01", "business": "91"}
+    # fmt: on
     inputs["bureau"]["accounts"] += [loan | {"balance": 4_500_000 - number * 10_000} for number in range(8)]
     inputs["bureau"] |= {"queries": {"loan_1m": 11, "card_1m": 2, "self_1m": 1, "orgs_1m": 9}}
     inputs["bureau"]["public"] = [{"kind": "enforcement", "amount": 5_200_000, "date": "2026-06-03"}]
