@@ -1,0 +1,197 @@
+"""Is a signed PDF whole, by whom, and when? Any changed byte is found, also those that cryptography alone does not look at.
+
+A PDF signature leaves out the digits of the signature itself, and a CMS structure has parts that no digest covers. So beside the
+cryptographic check, the left-out part must be exactly the canonical writing of what is read from it, and each certificate inside must
+be one that the check used.
+"""
+
+from __future__ import annotations
+
+import binascii
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from asn1crypto import cms, tsp
+from asn1crypto import x509 as asn1_x509
+from django.utils.translation import gettext as _
+from pyhanko.pdf_utils.misc import PdfError, PdfReadError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import ModificationLevel
+from pyhanko.sign.general import UnacceptableSignerError
+from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
+from pyhanko.sign.validation.errors import SignatureValidationError
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.errors import PathError
+
+from apps.documents import pki
+from apps.documents.domain import SignatureFacts
+
+log = structlog.get_logger(__name__)
+_TIMESTAMP = "signature_time_stamp_token"
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+class _Broken(Exception):
+    """What is wrong, in words for the reader."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The cryptographic result, without the archive's."""
+
+    reason: str
+    signers: tuple[SignatureFacts, ...]
+    covered_whole: bool
+    keywords: str
+
+
+def check_pdf(content: bytes) -> Checked:
+    """Check every signature of a PDF against our roots. Never raises for a bad file: the reason says what is wrong."""
+    facts: list[SignatureFacts] = []
+    covered_whole = False
+    keywords = ""
+    try:
+        reader = PdfFileReader(io.BytesIO(content), strict=True)
+        keywords = _keywords(reader)
+        signatures = list(reader.embedded_regular_signatures)
+        if not signatures:
+            raise _Broken(_("The file bears no signature."))
+        if any(signature not in signatures for signature in reader.embedded_signatures):
+            raise _Broken(_("The file bears a signature of an unknown kind."))
+        for signature in signatures:
+            last = signature is signatures[-1]
+            facts.append(_check_signature(content, signature, last=last))
+        covered_whole = signatures[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
+    except _Broken as broken:
+        return Checked(str(broken), tuple(facts), False, keywords)
+    except (PdfError, PdfReadError, SignatureValidationError, UnacceptableSignerError, PathError) as error:
+        return Checked(_("The file is damaged or was changed: %(why)s") % {"why": error}, tuple(facts), False, keywords)
+    except Exception as error:  # noqa: BLE001  (a changed byte may break any of the parsers below us; none of that makes a file valid)
+        log.info("verification_unreadable", error=repr(error)[:200])
+        return Checked(_("The file cannot be read as a signed PDF: it is damaged or was changed."), tuple(facts), False, keywords)
+    return Checked("", tuple(facts), covered_whole, keywords)
+
+
+def _keywords(reader: PdfFileReader) -> str:
+    info = reader.trailer["/Info"] if "/Info" in reader.trailer else {}
+    return str(info.get("/Keywords", ""))
+
+
+def _check_signature(content: bytes, signature: EmbeddedPdfSignature, *, last: bool) -> SignatureFacts:
+    der = signature.pkcs7_content
+    _check_gap(content, signature, der)
+    token = _check_cms(signature, der)
+    stamped_at = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
+    roots, stamp_roots = pki.signing_roots(), pki.timestamp_roots()
+    _check_certificates(signature.signed_data, signature.signer_cert, roots)
+    stamp_signer = _check_token(token, stamp_roots)
+    status = validate_pdf_signature(
+        signature,
+        signer_validation_context=_context(roots, stamped_at),
+        ts_validation_context=_context(stamp_roots, stamped_at, others=[stamp_signer]),
+        key_usage_settings=KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=True),
+    )
+    name = signature.signer_cert.subject.native
+    facts = SignatureFacts(
+        field=signature.field_name,
+        name=str(name.get("common_name", "")),
+        identifier=str(name.get("organization_identifier") or name.get("user_id") or ""),
+        signed_at=stamped_at.astimezone(UTC),
+        trusted=bool(status.trusted),
+    )
+    stamp = status.timestamp_validity
+    if not (status.intact and status.valid):
+        raise _Broken(_("The content was changed after %(name)s signed.") % {"name": facts.name})
+    if not status.trusted:
+        raise _Broken(_("The certificate of %(name)s does not come from our authority.") % {"name": facts.name})
+    if stamp is None or not (stamp.intact and stamp.valid and stamp.trusted):
+        raise _Broken(_("The time stamp on the signature of %(name)s is not trusted.") % {"name": facts.name})
+    wanted = SignatureCoverageLevel.ENTIRE_FILE if last else SignatureCoverageLevel.ENTIRE_REVISION
+    if status.coverage < wanted:
+        raise _Broken(_("Something was added to the file after the last signature."))
+    if status.modification_level is None or status.modification_level > ModificationLevel.FORM_FILLING:
+        raise _Broken(_("The content was changed after %(name)s signed.") % {"name": facts.name})
+    return facts
+
+
+def _check_gap(content: bytes, signature: EmbeddedPdfSignature, der: bytes) -> None:
+    """The part that the byte range leaves out is `<`, the signature in capital hex digits, zeros, `>`, and nothing else."""
+    start, length, after, tail = (int(number) for number in signature.byte_range)
+    gap = content[start + length : after]
+    size = len(cms.ContentInfo.load(der).dump())
+    digits = binascii.hexlify(der[:size]).upper()
+    if start != 0 or tail <= 0 or gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1] != digits.ljust(len(gap) - 2, b"0"):
+        raise _Broken(_("The signature was changed."))
+
+
+def _check_cms(signature: EmbeddedPdfSignature, der: bytes) -> cms.ContentInfo:
+    """The parts of the signature that no digest covers have the one form in which we write them; returns its time stamp token."""
+    data = signature.signed_data
+    info = signature.signer_info
+    unsigned = info["unsigned_attrs"]
+    plain = (
+        data["version"].native == "v1"
+        and len(data["signer_infos"]) == 1
+        and [algorithm["algorithm"].native for algorithm in data["digest_algorithms"]] == ["sha256"]
+        and not isinstance(data["crls"].native, list)
+        and info["version"].native == "v1"
+        and info["digest_algorithm"]["algorithm"].native == "sha256"
+        and [attribute["type"].native for attribute in unsigned] == [_TIMESTAMP]
+        and len(unsigned[0]["values"]) == 1
+    )
+    if not plain:
+        raise _Broken(_("The signature has no time stamp or is of an unknown form."))
+    return unsigned[0]["values"][0]
+
+
+def _check_certificates(data: Any, signer: asn1_x509.Certificate, roots: list[asn1_x509.Certificate]) -> None:
+    """Each certificate that travels along is the signer's (bound by the signed attributes) or a root of ours, byte by byte."""
+    known = {signer.dump(), *(root.dump() for root in roots)}
+    if any(choice.chosen.dump() not in known for choice in data["certificates"]):
+        raise _Broken(_("The signature bears a certificate that is not ours."))
+
+
+def _check_token(token: cms.ContentInfo, roots: list[asn1_x509.Certificate]) -> asn1_x509.Certificate:
+    """The same for the time stamp token; returns the certificate that signed it."""
+    data = token["content"]
+    info = data["signer_infos"][0]
+    content_type = data["encap_content_info"]["content_type"].native
+    if (
+        len(data["signer_infos"]) != 1
+        or content_type != "tst_info"
+        or not isinstance(data["encap_content_info"]["content"].parsed, tsp.TSTInfo)
+    ):
+        raise _Broken(_("The time stamp is of an unknown form."))
+    certificates = [choice.chosen for choice in data["certificates"]]
+    sid = info["sid"].chosen
+    signer = next(
+        (
+            certificate
+            for certificate in certificates
+            if isinstance(sid, cms.IssuerAndSerialNumber)
+            and certificate.issuer == sid["issuer"]
+            and certificate.serial_number == sid["serial_number"].native
+        ),
+        None,
+    )
+    if signer is None:
+        raise _Broken(_("The time stamp does not say who gave it."))
+    _check_certificates(data, signer, roots)
+    return signer
+
+
+def _context(roots: list[asn1_x509.Certificate], moment: datetime, others: list[asn1_x509.Certificate] | None = None) -> ValidationContext:
+    """Validity at the moment of the time stamp. Revocation lists do not exist for the test authority: soft-fail, nothing fetched."""
+    return ValidationContext(
+        trust_roots=roots,
+        other_certs=others or [],
+        moment=moment,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+        time_tolerance=_CLOCK_TOLERANCE,
+    )
