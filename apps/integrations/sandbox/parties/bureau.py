@@ -107,8 +107,8 @@ def _back(day: dt.date, years: int) -> dt.date:
 
 def _good(day: dt.date) -> _File:
     accounts = [
-        _account("D1", "11", opened_on=_back(day, 5), amount=80_000_000, balance=61_000_000, payment=420_000),
-        _account("R2", "81", opened_on=_back(day, 8), amount=5_000_000, balance=640_000, payment=64_000),
+        _account("D1", "11", opened_on=_back(day, 5), amount=50_000_000, balance=36_000_000, payment=210_000),
+        _account("R2", "81", opened_on=_back(day, 8), amount=5_000_000, balance=420_000, payment=42_000),
         _account("D1", "21", opened_on=_back(day, 6), amount=9_000_000, balance=0, status="3", history="N" * 23 + "C", org_type="23"),
     ]
     return accounts, _queries(loan=1, orgs=1), []
@@ -143,31 +143,19 @@ def _indebted(day: dt.date) -> _File:
 
 def _pays_late(day: dt.date) -> _File:
     accounts = [
-        _account("D1", "21", opened_on=_back(day, 2), amount=10_000_000, balance=4_500_000, payment=310_000, history="N" * 18 + "NN1NNN"),
+        _account("D1", "21", opened_on=_back(day, 2), amount=10_000_000, balance=4_500_000, payment=260_000, history="N" * 18 + "NN1NNN"),
         _account("R2", "81", opened_on=_back(day, 5), amount=3_000_000, balance=900_000, payment=90_000),
     ]
     return accounts, _queries(loan=2, orgs=2), []
 
 
 def _never_pays(day: dt.date) -> _File:
-    history = "N" * 12 + "NN1234567777"
+    """Clean so far, or nobody would have lent: the trouble comes with the first debit."""
     accounts = [
-        _account(
-            "D1",
-            "91",
-            opened_on=_back(day, 3),
-            amount=15_000_000,
-            balance=11_000_000,
-            payment=520_000,
-            history=history,
-            status="2",
-            five_class="4",
-            overdue=4_680_000,
-            org_type="24",
-        )
+        _account("D1", "91", opened_on=_back(day, 2), amount=5_000_000, balance=1_200_000, payment=110_000, org_type="24"),
+        _account("R2", "81", opened_on=_back(day, 4), amount=3_000_000, balance=1_400_000, payment=140_000),
     ]
-    judgment = {"kind": "judgment", "amount": 11_000_000, "date": (day - dt.timedelta(days=60)).isoformat()}
-    return accounts, _queries(loan=3, orgs=3), [judgment]
+    return accounts, _queries(loan=2, orgs=2), []
 
 
 _FILES = {
