@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class DisbursementConfig(AppConfig):
     name = "apps.disbursement"
+
+    def ready(self) -> None:
+        from apps.organisations.business_day import Step, register
+
+        register(Step(name="debit_orders", phase="open", order=30, run="apps.disbursement.eod.order_debits"))

@@ -214,6 +214,9 @@ class DebitPlan:
         return day
 
 
+_SAID_ALREADY = {("succeeded", "reversed"), ("succeeded", "refunded"), ("failed", "cancelled")}
+
+
 def result_verdict(*, state: str, outcome: str, ordered: Decimal, reported: Decimal | None) -> str:
     """What to do with a result that the bank reports for an order of `ordered` yuan in `state`.
 
@@ -226,7 +229,7 @@ def result_verdict(*, state: str, outcome: str, ordered: Decimal, reported: Deci
         return "wrong_amount"
     if outcome == "succeeded" and reported is None:
         return "wrong_amount"
-    if state == outcome or (outcome == "succeeded" and state in ("reversed", "refunded")):
+    if state == outcome or (outcome, state) in _SAID_ALREADY:
         return "duplicate"
     if state in ("submitted", "processing", "unknown"):
         return "apply"

@@ -1,4 +1,4 @@
-"""Funders and their positions, vouchers, payments out, debit agreements, payments in, and what banks have told us."""
+"""Funders and their positions, vouchers, payments out, payments in, and what banks have told us."""
 
 from __future__ import annotations
 
@@ -150,6 +150,10 @@ class Disbursement(BusinessModel):
         CANCELLED = "cancelled", _("cancelled")
         REVERSED = "reversed", _("reversed")
 
+    class PayeeKind(models.TextChoices):
+        DEALER = "dealer", _("dealer")
+        CUSTOMER = "customer", _("customer")
+
     number = models.CharField(_("number"), max_length=32, unique=True)
     legal_entity = _entity("disbursements")
     application_ref = models.UUIDField(_("application"), db_index=True)
@@ -161,7 +165,9 @@ class Disbursement(BusinessModel):
     consultant_ref = models.UUIDField(_("consultant"), null=True, blank=True)
     product_code = models.CharField(_("product"), max_length=64)
     amount = _money(_("amount"))
-    payee_name = models.CharField(_("payee"), max_length=100, blank=True)
+    payee_kind = models.CharField(_("paid to"), max_length=8, choices=PayeeKind.choices, default=PayeeKind.DEALER)
+    payee_label = models.CharField(_("payee"), max_length=100, blank=True)
+    payee_name = EncryptedTextField(_("payee in full"), blank=True)
     payee_bank = models.CharField(_("payee's bank"), max_length=64, blank=True)
     payee_account = EncryptedTextField(_("payee's account"), blank=True)
     payee_masked = models.CharField(_("payee's account"), max_length=16, blank=True)
@@ -318,46 +324,6 @@ class Voucher(BusinessModel):
         """Taken back before use."""
 
 
-AGREEMENT_EDGES = {"active": ["ended"]}
-
-
-@audited()
-class DebitAgreement(BusinessModel):
-    """A customer's signed leave to debit one card 代扣协议."""
-
-    class State(models.TextChoices):
-        ACTIVE = "active", _("active")
-        ENDED = "ended", _("ended")
-
-    number = models.CharField(_("number"), max_length=40, unique=True)
-    legal_entity = _entity("debit_agreements")
-    customer_ref = models.UUIDField(_("customer"))
-    card_ref = models.UUIDField(_("bank card"))
-    contract_ref = models.UUIDField(_("signed with contract"), null=True, blank=True)
-    state = StateField(State, State.ACTIVE, verbose_name=_("state"))
-    signed_at = models.DateTimeField(_("signed at"))
-    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
-
-    scope = Scope(entity="legal_entity_id", customer="customer_ref")
-
-    class Meta:
-        verbose_name = _("debit agreement")
-        verbose_name_plural = _("debit agreements")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["legal_entity", "customer_ref"], condition=Q(state="active"), name="one_active_debit_agreement_per_customer"
-            )
-        ]
-        triggers = [legal_edges("state", AGREEMENT_EDGES)]
-
-    def __str__(self) -> str:
-        return self.number
-
-    @transition(field=state, source=State.ACTIVE, target=State.ENDED)
-    def end(self) -> None:
-        """Another card took its place, or the customer withdrew it."""
-
-
 REPAYMENT_EDGES = {
     "created": ["processing", "cancelled"],
     "processing": ["succeeded", "failed", "unknown", "cancelled"],
@@ -394,7 +360,9 @@ class RepaymentOrder(BusinessModel):
     legal_entity = _entity("repayment_orders")
     loan_ref = models.UUIDField(_("loan"), db_index=True)
     customer_ref = models.UUIDField(_("customer"), db_index=True)
-    agreement = models.ForeignKey(DebitAgreement, on_delete=models.PROTECT, related_name="orders", verbose_name=_("debit agreement"))
+    card_ref = models.UUIDField(_("bank card"))
+    card_masked = models.CharField(_("bank card"), max_length=16)
+    agreement_no = models.CharField(_("debit agreement"), max_length=32)
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose.choices)
     origin = models.CharField(_("origin"), max_length=8, choices=Origin.choices)
     mode = models.CharField(_("mode of prepayment"), max_length=8, blank=True)

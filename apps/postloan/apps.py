@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class PostloanConfig(AppConfig):
     name = "apps.postloan"
+
+    def ready(self) -> None:
+        from apps.organisations.business_day import Step, register
+
+        register(Step(name="reminders", phase="open", order=40, run="apps.postloan.eod.send_reminders"))
+        register(Step(name="collection_intake", phase="open", order=50, run="apps.postloan.eod.take_in_overdue"))

@@ -1,8 +1,6 @@
-"""Collection cases and contacts, delivery papers, and the release of titles."""
+"""Collection cases and contacts, delivery papers, settlement certificates and the release of titles."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pgtrigger
 from django.db import models
@@ -164,7 +162,7 @@ class CollectionContact(BusinessModel):
         return f"{self.channel} {self.result}"
 
 
-PAPER_EDGES = {"pending": ["received"], "received": ["checked", "pending"], "checked": []}
+PAPER_EDGES = {"pending": ["received"], "received": ["checked", "pending"]}
 
 
 @audited()
@@ -226,7 +224,33 @@ class DeliveryPaper(BusinessModel):
         """Not the right paper, or not readable."""
 
 
-RELEASE_EDGES = {"pending": ["released"], "released": []}
+@audited()
+class SettlementCertificate(BusinessModel):
+    """The proof that a loan is paid to its last cent; withdrawn when a reversal or a back-dated item opens the loan again."""
+
+    legal_entity = _entity("settlement_certificates")
+    loan_ref = models.UUIDField(_("loan"), db_index=True)
+    loan_number = models.CharField(_("loan number"), max_length=32)
+    customer_ref = models.UUIDField(_("customer"))
+    number = models.CharField(_("number"), max_length=32, unique=True)
+    settled_on = models.DateField(_("settled on"))
+    document_ref = models.UUIDField(_("document"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+
+    scope = Scope(entity="legal_entity_id", customer="customer_ref")
+
+    class Meta:
+        verbose_name = _("settlement certificate")
+        verbose_name_plural = _("settlement certificates")
+        constraints = [
+            models.UniqueConstraint(fields=["loan_ref"], condition=Q(withdrawn_at=None), name="one_standing_certificate_per_loan")
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+RELEASE_EDGES = {"pending": ["released"]}
 
 
 @audited()
@@ -242,8 +266,6 @@ class TitleRelease(BusinessModel):
     loan_number = models.CharField(_("loan number"), max_length=32)
     application_ref = models.UUIDField(_("application"), null=True, blank=True)
     customer_ref = models.UUIDField(_("customer"))
-    certificate_number = models.CharField(_("settlement certificate"), max_length=40, blank=True)
-    certificate_ref = models.UUIDField(_("document"), null=True, blank=True)
     state = StateField(State, State.PENDING, verbose_name=_("state"))
     settled_on = models.DateField(_("settled on"))
     due_date = models.DateField(_("to be released by"))

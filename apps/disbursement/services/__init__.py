@@ -1,0 +1,46 @@
+"""Deeds of paying out and collecting."""
+
+from apps.disbursement.services.documents import issue_voucher_document
+from apps.disbursement.services.failures import heed_failed_transfer
+from apps.disbursement.services.messages import tell_customer_paid_out
+from apps.disbursement.services.positions import PositionShort, create_funder, top_up
+from apps.disbursement.services.repayments import (
+    NothingDue,
+    PaymentUnderWay,
+    cancel_order,
+    order_debit,
+    pay_now,
+    record_debit_result,
+    send_debit,
+)
+from apps.disbursement.services.review import ChecksFailed, open_disbursement, review_disbursement
+from apps.disbursement.services.routing import reroute
+from apps.disbursement.services.sweeping import sweep_debits, sweep_transfers
+from apps.disbursement.services.transfers import record_transfer_result, send_transfer
+from apps.disbursement.services.vouchers import revoke_voucher, use_voucher
+
+__all__ = [
+    "ChecksFailed",
+    "NothingDue",
+    "PaymentUnderWay",
+    "PositionShort",
+    "cancel_order",
+    "create_funder",
+    "heed_failed_transfer",
+    "issue_voucher_document",
+    "open_disbursement",
+    "order_debit",
+    "pay_now",
+    "record_debit_result",
+    "record_transfer_result",
+    "reroute",
+    "review_disbursement",
+    "revoke_voucher",
+    "send_debit",
+    "send_transfer",
+    "sweep_debits",
+    "sweep_transfers",
+    "tell_customer_paid_out",
+    "top_up",
+    "use_voucher",
+]

@@ -1,0 +1,49 @@
+"""From the signed plan to the open loan, on the day on which the transfer succeeded."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from apps.applications import selectors as applications
+from apps.common.actors import Actor
+from apps.contracts import selectors as contracts
+from apps.disbursement.models import Disbursement, Funder
+from apps.loans import services as loans
+from apps.organisations import selectors as organisations
+from apps.products.domain import build_terms
+
+_WHOLE = 10_000
+
+
+def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) -> UUID:
+    """Open the loan inside the transfer's transaction; its id. Interest runs from today, due days stay as signed."""
+    facts = applications.contract_facts(disbursement.application_ref)
+    signed = contracts.signed_contract(disbursement.application_ref)
+    today = organisations.business_date(disbursement.legal_entity_id)
+    first_due = signed.first_due if signed and signed.first_due > today else None
+    terms = build_terms(
+        facts.plan,
+        today,
+        _shares(disbursement),
+        first_due=first_due,
+        borrower_ref=str(disbursement.customer_ref),
+        party_ref=str(disbursement.legal_entity_id),
+    )
+    return loans.open_loan(
+        legal_entity_id=disbursement.legal_entity_id,
+        borrower_ref=disbursement.customer_ref,
+        application_ref=disbursement.application_ref,
+        product_code=disbursement.product_code,
+        terms=terms,
+        value_date=today,
+        reference=f"transfer:{disbursement.number}",
+        actor=actor,
+        now=now,
+    )
+
+
+def _shares(disbursement: Disbursement) -> list[tuple[str, int]]:
+    """The whole loan is the lender's own, or the partner's that paid for it."""
+    funder = disbursement.account.funder if disbursement.account else None
+    return [(funder.code, _WHOLE)] if funder and funder.kind == Funder.Kind.PARTNER else []

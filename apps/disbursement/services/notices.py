@@ -1,0 +1,41 @@
+"""What banks tell us about orders, each time written down with what it changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from apps.disbursement.gateways import BankAnswer
+from apps.disbursement.models import BankNotice
+
+
+@dataclass(frozen=True)
+class BankResult:
+    """A bank's word on one order, by callback or in answer to a query; `amount` in yuan as the bank moved it."""
+
+    order_no: str
+    outcome: str
+    amount: Decimal | None
+    bank_ref: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, answer: BankAnswer) -> BankResult:
+        return cls(answer.order_no, answer.outcome, answer.amount, answer.bank_ref, answer.reason)
+
+
+def note(*, kind: str, result: BankResult, verdict: str, legal_entity_id: UUID | None, now: dt.datetime) -> BankNotice:
+    """Write down what a bank said and what became of it."""
+    return BankNotice.objects.create(
+        legal_entity_id=legal_entity_id,
+        kind=kind,
+        order_no=result.order_no[:64],
+        outcome=result.outcome[:12],
+        amount=result.amount,
+        bank_ref=result.bank_ref[:64],
+        reason=result.reason[:300],
+        verdict=verdict,
+        received_at=now,
+    )

@@ -1,0 +1,78 @@
+"""Which funder pays: the choice with its reasons, made again on the next one when a transfer fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+
+from apps.common import calendar, clock
+from apps.common.actors import Actor
+from apps.common.money import ZERO
+from apps.common.outbox import publish
+from apps.disbursement.domain import choose_funder, transfer_window
+from apps.disbursement.events import DisbursementRouted
+from apps.disbursement.models import Disbursement, FundingAccount, TransferOrder, funder_facts
+from apps.disbursement.services.positions import PositionShort
+from apps.disbursement.services.records import bank_hours, lock_disbursement
+from apps.organisations import selectors as organisations
+
+_State = Disbursement.State
+
+
+def choose_route(disbursement: Disbursement, *, now: dt.datetime, pass_over_declined: bool = False) -> None:
+    """Choose a funder and note when the transfer may go; the caller saves. Raises `PositionShort` when nobody can pay."""
+    refused = frozenset(disbursement.orders.values_list("account__funder_id", flat=True)) if pass_over_declined else frozenset()
+    accounts = list(
+        FundingAccount.objects.filter(legal_entity_id=disbursement.legal_entity_id).select_related("funder").order_by("funder__code")
+    )
+    today = organisations.business_date(disbursement.legal_entity_id)
+    used = _used_on(accounts, today)
+    route = choose_funder(
+        disbursement.amount,
+        disbursement.product_code,
+        [funder_facts(account, used_today=used.get(account.id, ZERO)) for account in accounts],
+        refused=refused,
+    )
+    disbursement.routing = [*disbursement.routing, {"at": now.isoformat(), "looked_at": [list(note) for note in route.explanation]}]
+    if route.funder_id is None:
+        raise PositionShort(looked_at="; ".join(f"{code}: {why}" for code, why in route.explanation) or "no funder")
+    disbursement.account = next(account for account in accounts if account.funder_id == route.funder_id)
+    disbursement.due_at = opens_at(disbursement, now=now)
+    disbursement.finished_at = None
+    disbursement.route()
+    publish(DisbursementRouted(disbursement_id=disbursement.id))
+
+
+def opens_at(disbursement: Disbursement, *, now: dt.datetime) -> dt.datetime:
+    """From when the bank would take this transfer."""
+    local = now.astimezone(clock.BEIJING)
+    hours = bank_hours(disbursement.legal_entity_id, local.date())
+    return transfer_window(disbursement.amount, at=local, hours=hours, is_working_day=calendar.is_working_day).opens_at
+
+
+def _used_on(accounts: list[FundingAccount], day: dt.date) -> dict[UUID, Decimal]:
+    start, end = clock.beijing(day), clock.beijing(day + dt.timedelta(days=1))
+    sums = (
+        TransferOrder.objects.filter(account__in=accounts, sent_at__gte=start, sent_at__lt=end)
+        .values("account_id")
+        .annotate(used=Sum("amount"))
+    )
+    return {row["account_id"]: row["used"] for row in sums}
+
+
+@transaction.atomic
+def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime, pass_over_declined: bool = False) -> Disbursement:
+    """Send a failed payment on its way again, by staff after the cause is gone, or to the next funder by the system.
+
+    Raises `PositionShort` when nobody can pay; the state then stays `failed`.
+    """
+    disbursement = lock_disbursement(disbursement_id, actor)
+    actor.require("disbursement.pay")
+    choose_route(disbursement, now=now, pass_over_declined=pass_over_declined)
+    disbursement.reason = ""
+    disbursement.save()
+    return disbursement

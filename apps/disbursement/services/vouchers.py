@@ -1,0 +1,154 @@
+"""Vouchers 放款凭证: issued at the approval, used at the pick-up, paid by the transfer, in whichever order the two come."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from apps.applications import services as applications
+from apps.common import clock
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, Conflict, NotFound
+from apps.common.numbers import next_number
+from apps.common.outbox import publish
+from apps.disbursement.events import VoucherIssued, VoucherUsed
+from apps.disbursement.models import Disbursement, Voucher
+from apps.ledger import services as ledger
+from apps.organisations import selectors as organisations
+
+_State = Voucher.State
+
+
+class NoSuchVoucher(NotFound):
+    """There is no such voucher in the actor's view."""
+
+    code = "no_such_voucher"
+    title = _("There is no such voucher.")
+
+
+class VoucherNotUsable(Conflict):
+    """A voucher is used once, and only while its promise stands."""
+
+    code = "voucher_not_usable"
+    title = _("This voucher has been used or revoked already.")
+
+
+def issue_voucher(*, disbursement: Disbursement, actor: Actor, now: dt.datetime) -> Voucher:
+    """Promise the payment to the dealer, inside the approval's transaction: numbered, and a contingent guarantee off balance."""
+    voucher = Voucher.objects.create(
+        number=next_number("V", clock.local_date(now)),
+        legal_entity_id=disbursement.legal_entity_id,
+        disbursement=disbursement,
+        application_ref=disbursement.application_ref,
+        customer_ref=disbursement.customer_ref,
+        dealer_ref=disbursement.dealer_ref,
+        shop_ref=disbursement.shop_ref,
+        consultant_ref=disbursement.consultant_ref,
+        amount=disbursement.amount,
+        issued_at=now,
+    )
+    _post_guarantee(voucher, "voucher_issued", actor, now)
+    publish(VoucherIssued(voucher_id=voucher.id, application_id=voucher.application_ref))
+    return voucher
+
+
+def _post_guarantee(voucher: Voucher, event: str, actor: Actor, now: dt.datetime) -> None:
+    ledger.post(
+        legal_entity_id=voucher.legal_entity_id,
+        business_date=organisations.business_date(voucher.legal_entity_id),
+        event=event,
+        amounts=[ledger.Posting(component="guarantee", amount=Decimal(voucher.amount))],
+        reference=f"voucher:{voucher.number}",
+        narrative=voucher.number,
+        actor=actor,
+        now=now,
+    )
+
+
+def _lock(voucher_id: UUID, actor: Actor) -> Voucher:
+    voucher: Voucher | None = Voucher.objects.within(actor.data_scope).select_for_update().filter(id=voucher_id).first()
+    if voucher is None:
+        raise NoSuchVoucher
+    return voucher
+
+
+@transaction.atomic
+def attach_document(*, voucher_id: UUID, document_id: UUID, actor: Actor, now: dt.datetime) -> Voucher:
+    """The signed file of the voucher is there; the first one stays."""
+    voucher = _lock(voucher_id, actor)
+    if voucher.document_ref is None:
+        voucher.document_ref = document_id
+        voucher.save(update_fields=["document_ref"])
+    return voucher
+
+
+@transaction.atomic
+def use_voucher(*, voucher_id: UUID, actor: Actor, now: dt.datetime) -> Voucher:
+    """The car is picked up 提车: the application counts as delivered. Once only. Raises `VoucherNotUsable`."""
+    voucher = _lock(voucher_id, actor)
+    actor.require("portal.use")
+    if voucher.state == _State.ISSUED:
+        voucher.use()
+    elif voucher.state == _State.PAID:
+        voucher.settle()
+        voucher.ended_at = now
+    else:
+        raise VoucherNotUsable(state=voucher.state)
+    voucher.used_at, voucher.used_by = now, str(actor)
+    voucher.save()
+    applications.mark_delivered(application_id=voucher.application_ref, actor=actor, now=now)
+    publish(
+        VoucherUsed(
+            voucher_id=voucher.id,
+            application_id=voucher.application_ref,
+            customer_id=voucher.customer_ref,
+            used_on=clock.local_date(now),
+        )
+    )
+    return voucher
+
+
+def honour_voucher(*, disbursement: Disbursement, actor: Actor, now: dt.datetime) -> None:
+    """The transfer has succeeded, inside its transaction: the guarantee is released."""
+    voucher = Voucher.objects.select_for_update().filter(disbursement=disbursement).first()
+    if voucher is None or voucher.state not in (_State.ISSUED, _State.USED):
+        return
+    if voucher.state == _State.USED:
+        voucher.settle()
+        voucher.ended_at = now
+    else:
+        voucher.pay()
+    voucher.save()
+    _post_guarantee(voucher, "voucher_released", actor, now)
+
+
+@transaction.atomic
+def revoke_voucher(*, voucher_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Voucher:
+    """Take the promise back before the car has left; the payment is cancelled with it, and so is the application.
+
+    Raises `VoucherNotUsable` once it was used, and a conflict when the transfer is under way or done.
+    """
+    disbursement_id = Voucher.objects.within(actor.data_scope).filter(id=voucher_id).values_list("disbursement_id", flat=True).first()
+    if disbursement_id is None:
+        raise NoSuchVoucher
+    disbursement = Disbursement.objects.select_for_update().get(id=disbursement_id)
+    voucher = _lock(voucher_id, actor)
+    actor.require("disbursement.review")
+    if not reason.strip():
+        raise BadInput(fields={"reason": [str(_("Please give a reason."))]})
+    if voucher.state != _State.ISSUED:
+        raise VoucherNotUsable(state=voucher.state)
+    disbursement.cancel()
+    disbursement.reason = reason.strip()
+    disbursement.finished_at = now
+    disbursement.save()
+    voucher.revoke()
+    voucher.reason, voucher.ended_at = reason.strip(), now
+    voucher.save()
+    _post_guarantee(voucher, "voucher_released", actor, now)
+    applications.mark_cancelled(application_id=voucher.application_ref, reason=reason.strip(), actor=actor, now=now)
+    return voucher

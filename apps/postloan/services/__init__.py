@@ -1,0 +1,34 @@
+"""Deeds of post-loan work."""
+
+from apps.postloan.services.collecting import (
+    OverdueLoan,
+    ask_contact,
+    heed_payment,
+    note_promise,
+    record_contact,
+    take_case,
+    take_in,
+)
+from apps.postloan.services.papers import check_paper, complete_when_ready, open_checklist, upload_paper
+from apps.postloan.services.reminding import remind_due, remind_overdue
+from apps.postloan.services.settling import issue_certificate, note_settlement, release_title, withdraw_certificate
+
+__all__ = [
+    "OverdueLoan",
+    "ask_contact",
+    "check_paper",
+    "complete_when_ready",
+    "heed_payment",
+    "issue_certificate",
+    "note_promise",
+    "note_settlement",
+    "open_checklist",
+    "record_contact",
+    "release_title",
+    "remind_due",
+    "remind_overdue",
+    "take_case",
+    "take_in",
+    "upload_paper",
+    "withdraw_certificate",
+]

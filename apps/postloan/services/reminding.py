@@ -1,0 +1,44 @@
+"""Reminders before the due day, and the text about an instalment that is still unpaid a day after it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from apps.common.actors import Actor
+from apps.customers import selectors as customers
+from apps.loans import selectors as loans
+from apps.messaging import services as messaging
+from apps.postloan.domain import RECHECK_DAYS
+
+
+def remind_due(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> None:
+    """D-3, D-2, D-1 and D0: what falls due and when; once per loan, due date and day."""
+    left = (loan.due_date - day).days
+    _send("due_today" if left == 0 else "due_reminder", loan, f"due:{loan.loan_id}:{loan.due_date}:{left}", {"days": str(left)}, actor, now)
+
+
+def remind_overdue(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> bool:
+    """The re-check 24 hours after the due day: only what is still unpaid then is called overdue; once per loan and due date."""
+    days_past_due = (day - loan.due_date).days
+    if days_past_due not in RECHECK_DAYS:
+        return False
+    _send("overdue", loan, f"overdue:{loan.loan_id}:{loan.due_date}:{days_past_due}", {"days": str(days_past_due)}, actor, now)
+    return True
+
+
+def _send(template: str, loan: loans.LoanDue, key: str, variables: dict[str, str], actor: Actor, now: dt.datetime) -> None:
+    messaging.send(
+        template=template,
+        phone=customers.phone_of(loan.borrower_ref),
+        variables={
+            "loan_number": loan.number,
+            "amount": f"{loan.amount:,.2f}",
+            "due_date": f"{loan.due_date:%Y-%m-%d}",
+            **variables,
+        },
+        legal_entity_id=loan.legal_entity_id,
+        person_ref=loan.borrower_ref,
+        dedupe_key=key,
+        actor=actor,
+        now=now,
+    )
