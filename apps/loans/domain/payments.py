@@ -86,7 +86,7 @@ def prepay(position: Position, transaction: Transaction) -> str | None:
 def settle_early(position: Position, transaction: Transaction) -> str | None:
     """End the loan with the payoff, credit used first; one that no longer covers leaves the difference open.
 
-    The difference stays as principal and falls due with the running instalment.
+    The difference stays as principal and is paid with the next instalments, as after a prepayment that shortens.
     """
     amount, day = transaction.amount or ZERO, transaction.value_date
     payoff = payoff_on(position, day)

@@ -55,7 +55,7 @@ def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, An
     if "terms" not in loan:
         raise BadTerms("terms", "is required")
     terms = parse_terms(loan["terms"])
-    transactions = parse_transactions(loan.get("transactions") or [])
+    transactions = parse_transactions(loan.get("transactions", []))
     state = replay(terms, transactions, parse_date("as_of", as_of))
     return {"id": loan.get("id")} | state_to_json(state)
 
