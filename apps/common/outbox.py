@@ -46,7 +46,11 @@ _events: dict[str, type] = {}
 _handlers: dict[str, list[Handler]] = {}
 
 
-def event(cls: type) -> type:
+_Event = typing.TypeVar("_Event")
+
+
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True)
+def event(cls: type[_Event]) -> type[_Event]:
     """Class decorator for an event: a frozen dataclass named in the past tense, known by `context.ClassName`."""
     frozen = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
     _events[_name(frozen)] = frozen
