@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+import phonenumbers
+
 _USCC: Final = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}", re.ASCII)
 _USCC_SIGNS: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ACCOUNT: Final = re.compile(r"\d{8,30}", re.ASCII)
@@ -37,6 +39,7 @@ class DealerBrief:
     scene: str
     state: str
     agreement_no: str
+    agreement_id: UUID | None
     signed_on: dt.date | None
 
 
@@ -90,6 +93,18 @@ def uscc_valid(code: str) -> bool:
         return False
     total = sum(_USCC_SIGNS.index(sign) * pow(3, place, 31) for place, sign in enumerate(code[:17]))
     return _USCC_SIGNS[(31 - total % 31) % 31] == code[17]
+
+
+def parse_mobile(text: str) -> str:
+    """A mainland mobile number as 11 digits. Raises ValueError."""
+    try:
+        number = phonenumbers.parse(text, "CN")
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("phone") from error
+    mobile = phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
+    if number.country_code != 86 or not mobile:
+        raise ValueError("phone")
+    return str(number.national_number)
 
 
 def parse_account_no(text: str) -> str:

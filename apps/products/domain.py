@@ -165,12 +165,13 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class CostRow:
-    """A line of the full cost table: `rate` is the fee's standard (fraction), `annualised` its share of the annual cost in percent."""
+    """A line of the full cost table: `rate` is its standard (fraction); its share of the annual cost in percent, both ways of counting."""
 
     code: str
     amount: Decimal | None
     rate: Decimal | None
-    annualised: Decimal | None
+    annual_simple: Decimal | None
+    annual_compound: Decimal | None
     contingent: bool
     free_after: int | None = None
 
@@ -348,17 +349,15 @@ def price(product: ProductFacts, option: OptionFacts, wish: Wish, principal: Dec
 
 def cost_rows(plan: Plan, terms: LoanTerms, quote: Quote, *, fee_rate: Decimal) -> tuple[CostRow, ...]:
     """The full cost table 综合融资成本明示表: normal costs, each annualised, then what only a default or a prepayment costs."""
-    interest_only, _ = disclosed_rates(replace(terms, fee_upfront=ZERO), [row.total for row in quote.schedule.rows])
-    rows = [
-        CostRow("principal", plan.principal, None, None, contingent=False),
-        CostRow("interest", quote.total_interest, terms.annual_rate, interest_only, contingent=False),
-    ]
+    simple, compound = disclosed_rates(replace(terms, fee_upfront=ZERO), [row.total for row in quote.schedule.rows])
+    rows = [CostRow("interest", quote.total_interest, terms.annual_rate, simple, compound, contingent=False)]
     if terms.fee_upfront:
-        rows.append(CostRow("service_fee", terms.fee_upfront, fee_rate, quote.apr_irr - interest_only, contingent=False))
-    rows.append(CostRow("all_in", quote.total_cost, None, quote.apr_irr, contingent=False))
-    rows.append(CostRow("penalty", None, plan.penalty_rate, None, contingent=True))
+        rest = (quote.apr_irr - simple, quote.effective_rate - compound)
+        rows.append(CostRow("service_fee", terms.fee_upfront, fee_rate, *rest, contingent=False))
+    rows.append(CostRow("penalty", None, plan.penalty_rate, None, None, contingent=True))
     if terms.prepay_fee_rate:
-        rows.append(CostRow("prepay_fee", None, terms.prepay_fee_rate, None, contingent=True, free_after=terms.prepay_fee_free_after))
+        free_after = terms.prepay_fee_free_after
+        rows.append(CostRow("prepay_fee", None, terms.prepay_fee_rate, None, None, contingent=True, free_after=free_after))
     return tuple(rows)
 
 
@@ -530,7 +529,7 @@ def _revive(hint: Any, value: Any) -> Any:
         return _revive(next(choice for choice in get_args(hint) if choice is not NoneType), value)
     if get_origin(hint) is tuple:
         return tuple(_revive(get_args(hint)[0], item) for item in value)
-    if is_dataclass(hint):
+    if is_dataclass(hint) and isinstance(hint, type):
         hints = get_type_hints(hint)
         return hint(**{part.name: _revive(hints[part.name], value[part.name]) for part in fields(hint) if part.name in value})
     if hint is dt.date:

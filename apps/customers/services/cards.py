@@ -96,7 +96,7 @@ def settle_card(card_id: UUID, *, passed: bool, now: dt.datetime) -> None:
     card.bound_at = now
     card.is_default = not BankCard.objects.filter(customer_id=card.customer_id, is_default=True).exists()
     if card.debit_agreed:
-        card.agreement_no, card.agreed_at = next_number("DA", clock.local_date(now), separator="-"), now
+        card.agreement_no, card.agreed_at = next_number("DK", clock.local_date(now), separator="-"), now
     card.save()
 
 
@@ -151,5 +151,5 @@ def _lock_card(customer_id: UUID, card_id: UUID, actor: Actor) -> BankCard:
 
 def _agree(card: BankCard, now: dt.datetime) -> None:
     card.debit_agreed, card.agreed_at = True, now
-    card.agreement_no = next_number("DA", clock.local_date(now), separator="-")
+    card.agreement_no = next_number("DK", clock.local_date(now), separator="-")
     card.save()

@@ -1,0 +1,19 @@
+"""Deeds on the catalogue and on products; plans for a customer."""
+
+from apps.products.domain import build_terms
+from apps.products.services.catalogue import ImportReport, import_vehicles
+from apps.products.services.plans import calculate, match_plans, matching
+from apps.products.services.versions import create_version, install_shipped_products, put_on_sale, withdraw_version
+
+__all__ = [
+    "ImportReport",
+    "build_terms",
+    "calculate",
+    "create_version",
+    "import_vehicles",
+    "install_shipped_products",
+    "match_plans",
+    "matching",
+    "put_on_sale",
+    "withdraw_version",
+]

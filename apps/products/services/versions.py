@@ -1,0 +1,171 @@
+"""Products in versions: drafted, put on sale (the one before is withdrawn), withdrawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, NotPermitted
+from apps.loans.domain.daycount import DayCount
+from apps.loans.domain.terms import Method
+from apps.organisations import selectors as organisations
+from apps.products.domain import Kind, ProductFacts
+from apps.products.models import Product, ProductOption, ProductVersion
+from apps.products.selectors import NoSuchProduct, facts_of
+
+SHIPPED: Final = Path(__file__).parent.parent / "data" / "products.toml"
+
+
+class TermsIncomplete(BadInput):
+    """A version cannot be sold as it stands; `fields` say what is missing."""
+
+    code = "product_terms_incomplete"
+    title = _("These product terms are not complete.")
+
+
+@transaction.atomic
+def create_version(
+    *,
+    legal_entity_id: UUID,
+    code: str,
+    kind: str,
+    terms: Mapping[str, Any],
+    options: Sequence[Mapping[str, Any]],
+    actor: Actor,
+    now: dt.datetime,
+) -> ProductVersion:
+    """Draft the next version of a product, which is made with its first. `terms` and `options` are fields of the models.
+
+    Raises `TermsIncomplete`, `NotPermitted`.
+    """
+    actor.require("products.edit")
+    _same_entity(actor, legal_entity_id)
+    _check(kind, terms, options)
+    product, _created = Product.objects.select_for_update().get_or_create(
+        legal_entity_id=legal_entity_id, code=code, defaults={"kind": kind}
+    )
+    if product.kind != kind:
+        raise TermsIncomplete(fields={"kind": [str(_("A product keeps its kind; choose another code."))]})
+    last = product.versions.aggregate(last=Max("version"))["last"] or 0
+    version = ProductVersion(product=product, version=last + 1, **terms)
+    version.save()
+    for option in options:
+        ProductOption.objects.create(version=version, **option)
+    return version
+
+
+@transaction.atomic
+def put_on_sale(*, version_id: UUID, actor: Actor, now: dt.datetime) -> ProductVersion:
+    """Sell a version; the one sold until now is withdrawn. Repeating it changes nothing. Raises `NoSuchProduct`, `NotPermitted`."""
+    version = _lock(version_id, actor)
+    if version.state == ProductVersion.State.ON_SALE:
+        return version
+    siblings = ProductVersion.objects.select_for_update().filter(product=version.product, state=ProductVersion.State.ON_SALE)
+    for sold in siblings:
+        sold.withdraw()
+        sold.save()
+    version.put_on_sale()
+    version.save()
+    return version
+
+
+@transaction.atomic
+def withdraw_version(*, version_id: UUID, actor: Actor, now: dt.datetime) -> ProductVersion:
+    """No new applications on this version; loans made on it run on."""
+    version = _lock(version_id, actor)
+    version.withdraw()
+    version.save()
+    return version
+
+
+@transaction.atomic
+def install_shipped_products(*, legal_entity_id: UUID, on: dt.date, actor: Actor, now: dt.datetime) -> list[ProductFacts]:
+    """Put the products that ship with the project on sale from a day on, where the lender has none of that code. Safe to repeat."""
+    lender = organisations.entity(legal_entity_id).name
+    installed = []
+    for shipped in _shipped():
+        mine = ProductVersion.objects.filter(product__legal_entity_id=legal_entity_id, product__code=shipped["code"])
+        row = mine.order_by("-version").first()
+        if row is None:
+            row = _install(legal_entity_id, lender, shipped, on=on, actor=actor, now=now)
+        installed.append(facts_of(row))
+    return installed
+
+
+def _install(legal_entity_id: UUID, lender: str, shipped: dict[str, Any], *, on: dt.date, actor: Actor, now: dt.datetime) -> ProductVersion:
+    terms = {key: _typed(key, value) for key, value in shipped.items() if key not in ("code", "kind", "options")}
+    version = create_version(
+        legal_entity_id=legal_entity_id,
+        code=shipped["code"],
+        kind=shipped["kind"],
+        terms=terms | {"financing_party": shipped["financing_party"].replace("{lender}", lender), "on_sale_from": on},
+        options=[{key: _typed(key, value) for key, value in option.items()} for option in shipped["options"]],
+        actor=actor,
+        now=now,
+    )
+    return put_on_sale(version_id=version.id, actor=actor, now=now)
+
+
+def _shipped() -> list[dict[str, Any]]:
+    with SHIPPED.open("rb") as file:
+        products: list[dict[str, Any]] = tomllib.load(file)["product"]
+    return products
+
+
+_WORDS: Final = frozenset({"code", "kind", "name", "purpose", "guarantee", "financing_party", "day_count", "method"})
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Amounts and rates are text in the file, so that nothing passes through a float."""
+    return Decimal(value) if isinstance(value, str) and key not in _WORDS else value
+
+
+def _check(kind: str, terms: Mapping[str, Any], options: Sequence[Mapping[str, Any]]) -> None:
+    faults: dict[str, list[str]] = {}
+    if kind not in list(Kind):
+        faults["kind"] = [str(_("This kind of product is not known."))]
+    if not terms.get("rates"):
+        faults["rates"] = [str(_("Give the annual rate of at least one grade."))]
+    if (kind != Kind.CASH) != bool(terms.get("max_ltv")):
+        faults["max_ltv"] = [str(_("Car products state the greatest share of the price by power; cash products do not."))]
+    if terms.get("day_count") not in list(DayCount):
+        faults["day_count"] = [str(_("This day count is not known."))]
+    if not options:
+        faults["options"] = [str(_("Offer at least one way to repay."))]
+    for option in options:
+        if option.get("method") not in list(Method):
+            faults["options"] = [str(_("A way to repay has a method that is not known."))]
+        if (option.get("method") == Method.BALLOON) != bool(option.get("balloon_share")):
+            faults["options"] = [str(_("A balloon share goes with the balloon method, and only with it."))]
+    if faults:
+        raise TermsIncomplete(fields=faults)
+
+
+def _lock(version_id: UUID, actor: Actor) -> ProductVersion:
+    actor.require("products.edit")
+    row: ProductVersion | None = (
+        ProductVersion.objects.within(actor.data_scope)
+        .select_related("product")
+        .select_for_update(of=("self",))
+        .filter(id=version_id)
+        .first()
+    )
+    if row is None:
+        raise NoSuchProduct
+    Product.objects.select_for_update().get(id=row.product_id)
+    return row
+
+
+def _same_entity(actor: Actor, legal_entity_id: UUID) -> None:
+    if actor.data_scope.kind != "all" and actor.data_scope.owner_id != legal_entity_id:
+        raise NotPermitted
