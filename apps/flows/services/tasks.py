@@ -123,7 +123,6 @@ def create_task(
             due_at=due_at,
         )
     )
-    task.refresh_from_db(fields=["created_at"])
     return task
 
 
@@ -211,9 +210,8 @@ def complete_subject_task(
 
 
 def _end(task: FlowTask, *, outcome: str, reason: str, facts: dict[str, Any] | None, actor: Actor, now: dt.datetime) -> None:
-    if task.run_id is not None:
-        if outcome not in _outcomes(task.run_id, task.activity):
-            raise OutcomeUnknown(outcome=outcome)
+    if task.run_id is not None and outcome not in _outcomes(task.run_id, task.activity):
+        raise OutcomeUnknown(outcome=outcome)
     task.complete()
     task.outcome, task.reason, task.ended_at = outcome, reason, now
     task.save(update_fields=["state", "outcome", "reason", "ended_at"])
