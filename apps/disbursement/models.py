@@ -291,6 +291,7 @@ class Voucher(BusinessModel):
     state = StateField(State, State.ISSUED, verbose_name=_("state"))
     document_ref = models.UUIDField(_("document"), null=True, blank=True)
     issued_at = models.DateTimeField(_("issued at"))
+    valid_until = models.DateField(_("valid until"))
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
     used_by = models.CharField(_("used by"), max_length=128, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)

@@ -131,9 +131,15 @@ def moved_out_total(legal_entity_id: UUID) -> Decimal:
     return rows.aggregate(total=Sum("amount"))["total"] or ZERO
 
 
+def moved_in_total(legal_entity_id: UUID) -> Decimal:
+    """All money that debits have brought in, in yuan."""
+    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN)
+    return rows.aggregate(total=Sum("amount"))["total"] or ZERO
+
+
 def moved_in_by_loan(legal_entity_id: UUID) -> dict[UUID, Decimal]:
-    """Loan → all money that debits have brought in for it, in yuan."""
-    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN).order_by()
+    """Loan → all money that debits have brought in for it, in yuan; without what waits in suspense because its loan had ended."""
+    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN).exclude(booked_as="suspense").order_by()
     return {row["loan_ref"]: row["total"] for row in rows.values("loan_ref").annotate(total=Sum("amount"))}
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 from apps.common.actors import Actor
 from apps.common.outbox import handles
 from apps.disbursement.events import TransferSucceeded, VoucherUsed
-from apps.loans.events import LoanCured, LoanReopened, LoanSettled
+from apps.loans.events import LoanCured, LoanReopened, LoanSettled, RepaymentRecorded
 from apps.postloan import services
 from apps.postloan.events import SettlementNoted
 
@@ -22,6 +22,11 @@ def on_voucher_used(event: VoucherUsed, *, now: dt.datetime) -> None:
 @handles(TransferSucceeded)
 def on_transfer_succeeded(event: TransferSucceeded, *, now: dt.datetime) -> None:
     services.complete_when_ready(application_id=event.application_id, actor=_ACTOR, now=now)
+
+
+@handles(RepaymentRecorded)
+def on_repayment_recorded(event: RepaymentRecorded, *, now: dt.datetime) -> None:
+    services.tell_payment_received(loan_id=event.loan_id, amount=event.amount, transaction_id=event.transaction_id, actor=_ACTOR, now=now)
 
 
 @handles(LoanCured)

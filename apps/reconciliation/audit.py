@@ -49,7 +49,7 @@ def _lines_agree(legal_entity_id: UUID) -> Check:
 
 def _clearing_agrees(legal_entity_id: UUID) -> Check:
     """The clearing account holds exactly what moved and no statement has confirmed yet."""
-    came = sum(disbursement.moved_in_by_loan(legal_entity_id).values(), start=ZERO) - selectors.matched_total(legal_entity_id, "in")
+    came = disbursement.moved_in_total(legal_entity_id) - selectors.matched_total(legal_entity_id, "in")
     went = disbursement.moved_out_total(legal_entity_id) - selectors.matched_total(legal_entity_id, "out")
     expected, booked = came - went, ledger.balance("1012", legal_entity_id)
     figures = {"unconfirmed_in": str(came), "unconfirmed_out": str(went), "account_1012": str(booked)}

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.disbursement.api import views
+
+urlpatterns = [
+    path("me/loans/<uuid:loan_id>/repayments", views.LoanRepaymentsView.as_view(), name="me-loan-repayments"),
+    path("me/repayments/<uuid:order_id>", views.RepaymentView.as_view(), name="me-repayment"),
+]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from apps.applications import selectors as applications
+from apps.common import clock
 from apps.common.actors import Actor
-from apps.common.clock import BEIJING
-from apps.common.money import to_capital_chinese
+from apps.contracts import selectors as contracts
+from apps.customers import selectors as customers
 from apps.disbursement.models import Voucher
 from apps.disbursement.services.vouchers import attach_document
 from apps.documents import services as documents
@@ -52,23 +54,22 @@ def _seal(voucher: Voucher) -> Signer:
     )
 
 
-def voucher_content(voucher: Voucher) -> dict[str, object]:
-    """What the voucher says; amounts in yuan."""
+def voucher_content(voucher: Voucher) -> dict[str, Any]:
+    """What the voucher says, in the words of its template; amounts in yuan, personal data masked."""
     facts = applications.contract_facts(voucher.application_ref)
+    contract = contracts.signed_contract(voucher.application_ref)
     entity = organisations.entity(voucher.legal_entity_id)
     payment = voucher.disbursement
-    verify_url = f"{settings.PUBLIC_URL}/verify/?number={voucher.number}"
     return {
-        "number": voucher.number,
-        "entity": entity,
-        "payee_name": payment.payee_label,
-        "payee_bank": payment.payee_bank,
-        "payee_account": payment.payee_masked,
-        "application_number": facts.number,
-        "vehicle": facts.vehicle_name,
+        "lender": {"name": entity.name, "phone": entity.phone},
+        "guarantor": entity.name,
+        "shop": {"name": payment.payee_label, "account_masked": payment.payee_masked, "bank": payment.payee_bank},
+        "borrower": {"name_masked": customers.brief(voucher.customer_ref).masked_name},
+        "vehicle": {"name": facts.vehicle_name},
         "amount": voucher.amount,
-        "amount_in_words": to_capital_chinese(voucher.amount),
-        "issued_at": voucher.issued_at.astimezone(BEIJING),
-        "verify_url": verify_url,
-        "qr": documents.qr_svg(verify_url),
+        "issued_on": clock.local_date(voucher.issued_at),
+        "valid_until": voucher.valid_until,
+        "application_number": facts.number,
+        "contract_number": contract.number if contract else "",
+        "verify_url": f"{settings.PUBLIC_URL}/verify/?number={voucher.number}",
     }

@@ -14,6 +14,7 @@ from apps.organisations import selectors as organisations
 from apps.products.domain import build_terms
 
 _WHOLE = 10_000
+_VAT = {"direct": "vat.direct_lease", "leaseback": "vat.leaseback"}
 
 
 def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) -> UUID:
@@ -35,6 +36,7 @@ def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) 
         borrower_ref=disbursement.customer_ref,
         application_ref=disbursement.application_ref,
         product_code=disbursement.product_code,
+        vat_parameter=_VAT.get(facts.lease_type, "vat.loan_interest"),
         terms=terms,
         value_date=today,
         reference=f"transfer:{disbursement.number}",

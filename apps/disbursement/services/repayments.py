@@ -29,6 +29,7 @@ from apps.disbursement.gateways import BankAnswer, bank
 from apps.disbursement.models import RepaymentOrder
 from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.records import debit_plan
+from apps.ledger import services as ledger
 from apps.loans import selectors as loans_read
 from apps.loans import services as loans
 from apps.organisations import selectors as organisations
@@ -39,6 +40,7 @@ _Purpose = RepaymentOrder.Purpose
 _Origin = RepaymentOrder.Origin
 ACTOR = Actor.system("disbursement.debits")
 KIND = "debit"
+SUSPENSE = "suspense"
 OPEN_STATES = (_State.CREATED, _State.PROCESSING, _State.UNKNOWN)
 
 
@@ -305,8 +307,28 @@ def _book(order: RepaymentOrder, now: dt.datetime) -> str:
                 return order.purpose
     except CarloanError as refusal:
         log.warning("payment_booked_as_repayment", order_no=order.order_no, reason=refusal.detail)
-    loans.record_repayment(source="debit", **common)
-    return "repayment"
+    try:
+        with transaction.atomic():
+            loans.record_repayment(source="debit", **common)
+            return "repayment"
+    except loans.LoanNotRunning:
+        _keep_in_suspense(order, now)
+        return SUSPENSE
+
+
+def _keep_in_suspense(order: RepaymentOrder, now: dt.datetime) -> None:
+    """The loan ended while the money was on its way: it waits in suspense until finance refunds it."""
+    ledger.post(
+        legal_entity_id=order.legal_entity_id,
+        business_date=organisations.business_date(order.legal_entity_id),
+        event="suspense_received",
+        amounts=[ledger.Posting(component="money", amount=Decimal(order.amount))],
+        reference=f"debit:{order.order_no}",
+        narrative=order.order_no,
+        actor=ACTOR,
+        now=now,
+    )
+    log.error("payment_kept_in_suspense", order_no=order.order_no)
 
 
 def _fail(order: RepaymentOrder, reason: str) -> None:

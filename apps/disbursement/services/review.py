@@ -23,6 +23,7 @@ from apps.disbursement.services.checks import look_again
 from apps.disbursement.services.records import lock_disbursement
 from apps.disbursement.services.routing import choose_route
 from apps.disbursement.services.vouchers import issue_voucher
+from apps.flows import selectors as flows_read
 from apps.flows import services as flows
 from apps.organisations import selectors as organisations
 
@@ -126,10 +127,14 @@ def review_disbursement(*, disbursement_id: UUID, outcome: str, reason: str, act
         _turn_down(disbursement, outcome, reason.strip(), actor, now)
     else:
         raise BadInput(fields={"outcome": [str(_("Choose approve, refuse or return."))]})
-    flows.complete_subject_task(
-        subject_kind=SUBJECT, subject_ref=disbursement.id, activity=ACTIVITY, outcome=outcome, reason=reason.strip(), actor=actor, now=now
-    )
+    _end_task(disbursement, outcome, reason.strip(), actor, now)
     return disbursement
+
+
+def _end_task(disbursement: Disbursement, outcome: str, reason: str, actor: Actor, now: dt.datetime) -> None:
+    task = flows_read.task_for(SUBJECT, disbursement.id, ACTIVITY)
+    if task is not None:
+        flows.complete_task(task_id=task.id, outcome=outcome, reason=reason, actor=actor, now=now)
 
 
 def _refuse_own_case(disbursement: Disbursement, actor: Actor) -> None:

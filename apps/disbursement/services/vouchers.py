@@ -30,6 +30,13 @@ class NoSuchVoucher(NotFound):
     title = _("There is no such voucher.")
 
 
+class VoucherExpired(Conflict):
+    """The pick-up comes too late."""
+
+    code = "voucher_expired"
+    title = _("This voucher was valid until %(day)s. Ask the lender for a new one.")
+
+
 class VoucherNotUsable(Conflict):
     """A voucher is used once, and only while its promise stands."""
 
@@ -39,8 +46,10 @@ class VoucherNotUsable(Conflict):
 
 def issue_voucher(*, disbursement: Disbursement, actor: Actor, now: dt.datetime) -> Voucher:
     """Promise the payment to the dealer, inside the approval's transaction: numbered, and a contingent guarantee off balance."""
+    today = clock.local_date(now)
+    days = organisations.parameter("disbursement.voucher_days", on=today, legal_entity_id=disbursement.legal_entity_id)
     voucher = Voucher.objects.create(
-        number=next_number("V", clock.local_date(now)),
+        number=next_number("V", today),
         legal_entity_id=disbursement.legal_entity_id,
         disbursement=disbursement,
         application_ref=disbursement.application_ref,
@@ -50,6 +59,7 @@ def issue_voucher(*, disbursement: Disbursement, actor: Actor, now: dt.datetime)
         consultant_ref=disbursement.consultant_ref,
         amount=disbursement.amount,
         issued_at=now,
+        valid_until=today + dt.timedelta(days=days),
     )
     _post_guarantee(voucher, "voucher_issued", actor, now)
     publish(VoucherIssued(voucher_id=voucher.id, application_id=voucher.application_ref))
@@ -88,9 +98,11 @@ def attach_document(*, voucher_id: UUID, document_id: UUID, actor: Actor, now: d
 
 @transaction.atomic
 def use_voucher(*, voucher_id: UUID, actor: Actor, now: dt.datetime) -> Voucher:
-    """The car is picked up 提车: the application counts as delivered. Once only. Raises `VoucherNotUsable`."""
+    """The car is picked up 提车: the application counts as delivered. Once only. Raises `VoucherNotUsable`, `VoucherExpired`."""
     voucher = _lock(voucher_id, actor)
     actor.require("portal.use")
+    if clock.local_date(now) > voucher.valid_until:
+        raise VoucherExpired(VoucherExpired.title % {"day": voucher.valid_until})
     if voucher.state == _State.ISSUED:
         voucher.use()
     elif voucher.state == _State.PAID:

@@ -10,7 +10,7 @@ from apps.postloan.services.collecting import (
     take_in,
 )
 from apps.postloan.services.papers import check_paper, complete_when_ready, open_checklist, upload_paper
-from apps.postloan.services.reminding import remind_due, remind_overdue
+from apps.postloan.services.reminding import remind_due, remind_overdue, tell_payment_received
 from apps.postloan.services.settling import issue_certificate, note_settlement, release_title, withdraw_certificate
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "remind_overdue",
     "take_case",
     "take_in",
+    "tell_payment_received",
     "upload_paper",
     "withdraw_certificate",
 ]

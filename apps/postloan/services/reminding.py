@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
+from uuid import UUID
 
 from apps.common.actors import Actor
 from apps.customers import selectors as customers
@@ -14,7 +16,7 @@ from apps.postloan.domain import RECHECK_DAYS
 def remind_due(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> None:
     """D-3, D-2, D-1 and D0: what falls due and when; once per loan, due date and day."""
     left = (loan.due_date - day).days
-    _send("due_today" if left == 0 else "due_reminder", loan, f"due:{loan.loan_id}:{loan.due_date}:{left}", {"days": str(left)}, actor, now)
+    _send("due_reminder", loan, f"due:{loan.loan_id}:{loan.due_date}:{left}", {"days": str(left)}, actor, now)
 
 
 def remind_overdue(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> bool:
@@ -22,8 +24,23 @@ def remind_overdue(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.d
     days_past_due = (day - loan.due_date).days
     if days_past_due not in RECHECK_DAYS:
         return False
-    _send("overdue", loan, f"overdue:{loan.loan_id}:{loan.due_date}:{days_past_due}", {"days": str(days_past_due)}, actor, now)
+    _send("overdue_reminder", loan, f"overdue:{loan.loan_id}:{loan.due_date}:{days_past_due}", {"days": str(days_past_due)}, actor, now)
     return True
+
+
+def tell_payment_received(*, loan_id: UUID, amount: Decimal, transaction_id: UUID, actor: Actor, now: dt.datetime) -> None:
+    """A payment was booked on the loan."""
+    loan = loans.loan_brief(loan_id)
+    messaging.send(
+        template="payment_received",
+        phone=customers.phone_of(loan.borrower_ref),
+        variables={"loan_number": loan.number, "amount": f"{amount:,.2f}"},
+        legal_entity_id=loan.legal_entity_id,
+        person_ref=loan.borrower_ref,
+        dedupe_key=f"payment_received:{transaction_id}",
+        actor=actor,
+        now=now,
+    )
 
 
 def _send(template: str, loan: loans.LoanDue, key: str, variables: dict[str, str], actor: Actor, now: dt.datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from apps.common.actors import Actor
 from apps.common.errors import Conflict, NotFound
 from apps.common.numbers import next_number
 from apps.common.outbox import publish
-from apps.common.privacy import mask_id_number
+from apps.contracts import selectors as contracts
 from apps.customers import selectors as customers
 from apps.documents import services as documents
 from apps.documents.domain import Signer
@@ -86,7 +87,7 @@ def issue_certificate(*, loan_id: UUID, actor: Actor, now: dt.datetime) -> None:
             kind="settlement_certificate",
             number=certificate.number,
             template=TEMPLATE,
-            context=certificate_content(certificate),
+            context=certificate_content(certificate, issued_on=clock.local_date(now)),
             signers=[
                 Signer(field="company", kind="company", ref=entity.id, name=entity.name, identifier=entity.uscc, reason="贷款结清证明")
             ],
@@ -110,18 +111,21 @@ def issue_certificate(*, loan_id: UUID, actor: Actor, now: dt.datetime) -> None:
     )
 
 
-def certificate_content(certificate: SettlementCertificate) -> dict[str, object]:
-    """What the certificate says; the loan core decides the figures."""
+def certificate_content(certificate: SettlementCertificate, *, issued_on: dt.date) -> dict[str, Any]:
+    """What the certificate says, in the words of its template; the loan core decides the figures."""
+    entity = organisations.entity(certificate.legal_entity_id)
     identity = customers.signing_identity(certificate.customer_ref)
+    facts = loans.settlement_facts(certificate.loan_ref)
+    order = applications.contract_facts(facts.application_ref)
+    contract = contracts.signed_contract(facts.application_ref)
     return {
-        "number": certificate.number,
-        "entity": organisations.entity(certificate.legal_entity_id),
-        "customer_name": identity.name,
-        "customer_id_number": mask_id_number(identity.id_number),
-        "facts": loans.settlement_facts(certificate.loan_ref),
-        "settled_on": certificate.settled_on,
+        "lender": {"name": entity.name, "phone": entity.phone},
+        "borrower": {"name": identity.name, "id_number": identity.id_number},
+        "loan": facts,
+        "contract_number": contract.number if contract else "",
+        "vehicle": {"name": order.vehicle_name},
+        "issued_on": issued_on,
         "verify_url": f"{settings.PUBLIC_URL}/verify/?number={certificate.number}",
-        "qr": documents.qr_svg(f"{settings.PUBLIC_URL}/verify/?number={certificate.number}"),
     }
 
 
