@@ -29,6 +29,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "reconciliation.view",
             "reconciliation.work",
             "loans.view",
+            "loans.record",
             "loans.adjust",
             "approvals.check",
         }
@@ -49,6 +50,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "jobs.view",
             "outbox.retry",
             "messaging.view",
+            "messaging.edit",
         }
     ),
     "auditor": frozenset(
