@@ -136,14 +136,18 @@ def plain_words(codes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_(reason(code).customer) for code in codes))
 
 
+def live_version(*, flow_code: str, legal_entity_id: UUID) -> DecisionFlowVersion | None:
+    """The version that decides now, apart from a gray one."""
+    live: DecisionFlowVersion | None = DecisionFlowVersion.objects.filter(
+        flow_code=flow_code, legal_entity_id=legal_entity_id, state=DecisionFlowVersion.State.LIVE
+    ).first()
+    return live
+
+
 def rate_of_grade(*, flow_code: str, legal_entity_id: UUID, grade: str) -> Decimal:
     """The annual rate (a fraction) that the live version gives a grade. Raises `NoLiveFlow`."""
-    definition = (
-        DecisionFlowVersion.objects.filter(flow_code=flow_code, legal_entity_id=legal_entity_id, state=DecisionFlowVersion.State.LIVE)
-        .values_list("definition", flat=True)
-        .first()
-    )
-    rates = rates_by_grade(definition) if definition else {}
+    version = live_version(flow_code=flow_code, legal_entity_id=legal_entity_id)
+    rates = rates_by_grade(version.definition) if version else {}
     if not rates.get(grade):
         raise NoLiveFlow(_("The decision flow in force has no rate for grade %(grade)s.") % {"grade": grade})
     return Decimal(rates[grade]) / 1_000_000
@@ -220,6 +224,7 @@ __all__: list[Any] = [
     "NoLiveFlow",
     "NoSuchDecision",
     "decision_view",
+    "live_version",
     "plain_words",
     "rate_of_grade",
     "staff_reasons",

@@ -225,9 +225,16 @@ def _can_match(cell: str, feature: Feature) -> bool:
     for value in _probes(cell, feature):
         for low in (True, False):
             context = {other.name: next(_probes("", other)) if low else list(_probes("", other))[-1] for other in others}
-            if zen.evaluate_unary_expression(cell, {"$": value, **context}):
+            if _matches(cell, {"$": value, **context}):
                 return True
     return False
+
+
+def _matches(cell: str, context: dict[str, Any]) -> bool:
+    try:
+        return bool(zen.evaluate_unary_expression(cell, context))
+    except Exception:  # noqa: BLE001  (a type that does not fit; inside a table the engine would take it for no match)
+        return False
 
 
 def _probes(cell: str, feature: Feature) -> Iterator[int | bool | str]:

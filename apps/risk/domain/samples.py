@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any, Final
+
+from apps.risk.domain.features import compute_features
 
 AS_OF: Final = "2026-11-20"
 
@@ -78,3 +81,16 @@ def _indebted() -> dict[str, Any]:
 
 
 SAMPLES: Final = {"good": _good, "thin": _thin, "fraud": _fraud, "indebted": _indebted}
+OUTCOMES: Final = {"good": "approve", "thin": "review", "fraud": "decline", "indebted": "decline"}
+
+
+def sample_values(reads: Iterable[str], sample: str) -> dict[str, Any]:
+    """A sample person's values of exactly the fields that a flow reads. Raises `KeyError` for an unknown sample."""
+    features = compute_features(SAMPLES[sample]())
+    return {name: features[name] for name in reads}
+
+
+def sample_cases(reads: Iterable[str]) -> list[dict[str, Any]]:
+    """The sample persons as test cases of a flow that reads these fields."""
+    fields = tuple(reads)
+    return [{"name": name, "values": sample_values(fields, name), "outcome": outcome} for name, outcome in OUTCOMES.items()]

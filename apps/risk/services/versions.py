@@ -18,16 +18,14 @@ from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict, NotFound, NotPermitted
 from apps.common.outbox import publish
 from apps.risk.domain.engine import Flow
-from apps.risk.domain.features import compute_features
 from apps.risk.domain.jdm import BadFlow
-from apps.risk.domain.samples import SAMPLES
+from apps.risk.domain.samples import sample_cases
 from apps.risk.events import DecisionFlowWentLive
 from apps.risk.models import DecisionFlowVersion
 from apps.risk.services.evaluation import digest_of
 
 SHIPPED_DIR: Final = Path(__file__).parent.parent / "flows"
 SHIPPED: Final = Actor.system("risk.shipped")
-SAMPLE_OUTCOMES: Final = {"good": "approve", "thin": "review", "fraud": "decline", "indebted": "decline"}
 State = DecisionFlowVersion.State
 
 
@@ -213,7 +211,7 @@ def install_shipped_flows(*, legal_entity_id: UUID, actor: Actor, now: dt.dateti
             flow_code=path.stem,
             legal_entity_id=legal_entity_id,
             definition=definition,
-            test_cases=sample_cases(_checked(definition)),
+            test_cases=sample_cases(_checked(definition).reads),
             actor=SHIPPED,
             now=now,
             note="shipped",
@@ -224,17 +222,6 @@ def install_shipped_flows(*, legal_entity_id: UUID, actor: Actor, now: dt.dateti
             publish_version(version_id=version.id, actor=actor, now=now)
         added += 1
     return added
-
-
-def sample_values(flow: Flow, sample: str) -> dict[str, Any]:
-    """Exactly the fields that a flow reads, with a sample person's values. Raises `KeyError` for an unknown sample."""
-    features = compute_features(SAMPLES[sample]())
-    return {name: features[name] for name in flow.reads if name in features}
-
-
-def sample_cases(flow: Flow) -> list[dict[str, Any]]:
-    """The sample persons as test cases of a shipped flow."""
-    return [{"name": name, "values": sample_values(flow, name), "outcome": outcome} for name, outcome in SAMPLE_OUTCOMES.items()]
 
 
 def _checked(definition: Mapping[str, Any]) -> Flow:
