@@ -399,6 +399,11 @@ class RepaymentOrder(BusinessModel):
     def __str__(self) -> str:
         return self.order_no
 
+    @property
+    def reference(self) -> str:
+        """Under which the payment stands on the loan and in the books."""
+        return f"debit:{self.order_no}"
+
     @transition(field=state, source=State.CREATED, target=State.PROCESSING)
     def process(self) -> None:
         """Written down as sent; the call follows."""

@@ -137,10 +137,10 @@ def moved_in_total(legal_entity_id: UUID) -> Decimal:
     return rows.aggregate(total=Sum("amount"))["total"] or ZERO
 
 
-def moved_in_by_loan(legal_entity_id: UUID) -> dict[UUID, Decimal]:
-    """Loan → all money that debits have brought in for it, in yuan; without what waits in suspense because its loan had ended."""
-    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN).exclude(booked_as="suspense").order_by()
-    return {row["loan_ref"]: row["total"] for row in rows.values("loan_ref").annotate(total=Sum("amount"))}
+def booked_payments(legal_entity_id: UUID) -> dict[str, Decimal]:
+    """Reference → amount in yuan, of payments in that stand; without what waits in suspense because its loan had ended."""
+    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state=RepaymentOrder.State.SUCCEEDED)
+    return {row.reference: row.amount for row in rows.exclude(booked_as="suspense")}
 
 
 def moved_amounts(legal_entity_id: UUID, *, order_nos: Iterable[str]) -> dict[str, Decimal]:

@@ -8,7 +8,7 @@ from typing import Final
 
 QUIET_FROM: Final = dt.time(22, 0)
 QUIET_UNTIL: Final = dt.time(8, 0)
-REMINDER_DAYS: Final = (3, 2, 1, 0)
+FURTHEST_REMINDER: Final = dt.timedelta(days=3)  # reminders go out on D-3, D-2, D-1 and D0
 RECHECK_DAYS: Final = (1,)  # days past due on which an unpaid instalment is called overdue by text: 24 hours after the due day
 
 

@@ -24,17 +24,16 @@ def checks(legal_entity_id: UUID) -> list[Check]:
 
 
 def _payments_agree(legal_entity_id: UUID) -> Check:
-    """Per loan: what the loan core has recorded from debits is what the channel has brought in, to the 分."""
-    channel = disbursement.moved_in_by_loan(legal_entity_id)
-    recorded = loans.paid_by_source(legal_entity_id, source="debit")
-    offenders = sorted(
-        (str(loan), recorded.get(loan, ZERO), channel.get(loan, ZERO))
-        for loan in channel.keys() | recorded.keys()
-        if channel.get(loan, ZERO) != recorded.get(loan, ZERO)
-    )
-    totals = [str(sum(side.values(), start=ZERO)) for side in (recorded, channel)]
-    figures = {"recorded": totals[0], "channel": totals[1], "loans": len(channel)}
-    first = "loan {}: recorded {}, channel {}".format(*offenders[0]) if offenders else ""
+    """Payment by payment: what loans have recorded from debits is what the channel has brought in, to the 分."""
+    channel = disbursement.booked_payments(legal_entity_id)
+    recorded = {name: amount for name, amount in loans.payments_of(legal_entity_id).items() if name.startswith("debit:")}
+    offenders = sorted(name for name in channel.keys() | recorded.keys() if channel.get(name) != recorded.get(name))
+    figures = {
+        "recorded": str(sum(recorded.values(), start=ZERO)),
+        "channel": str(sum(channel.values(), start=ZERO)),
+        "payments": len(channel),
+    }
+    first = f"{offenders[0]}: recorded {recorded.get(offenders[0])}, channel {channel.get(offenders[0])}" if offenders else ""
     return Check("customers' payments = channel's record", not offenders, figures, first)
 
 

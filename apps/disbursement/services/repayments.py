@@ -110,10 +110,13 @@ def pay_now(
 
 
 def _visible_loan(loan_id: UUID, actor: Actor) -> loans_read.LoanBrief:
-    brief = loans_read.loan_brief(loan_id)
+    try:
+        brief = loans_read.loan_brief(loan_id)
+    except loans_read.LoanUnknown:
+        raise NoSuchLoan from None
     scope = actor.data_scope
-    owner = {"customer": brief.borrower_ref, "entity": brief.legal_entity_id}.get(scope.kind) if brief else None
-    if brief is None or (scope.kind != "all" and (owner is None or owner != scope.owner_id)):
+    owner = {"customer": brief.borrower_ref, "entity": brief.legal_entity_id}.get(scope.kind)
+    if scope.kind != "all" and (owner is None or owner != scope.owner_id):
         raise NoSuchLoan
     return brief
 
@@ -293,7 +296,7 @@ def _book(order: RepaymentOrder, now: dt.datetime) -> str:
         "loan_id": order.loan_ref,
         "amount": order.amount,
         "value_date": order.business_date,
-        "reference": f"debit:{order.order_no}",
+        "reference": order.reference,
         "actor": ACTOR,
         "now": now,
     }
@@ -323,7 +326,7 @@ def _keep_in_suspense(order: RepaymentOrder, now: dt.datetime) -> None:
         business_date=organisations.business_date(order.legal_entity_id),
         event="suspense_received",
         amounts=[ledger.Posting(component="money", amount=Decimal(order.amount))],
-        reference=f"debit:{order.order_no}",
+        reference=order.reference,
         narrative=order.order_no,
         actor=ACTOR,
         now=now,

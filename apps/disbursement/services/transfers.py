@@ -89,7 +89,7 @@ def _prepare(disbursement_id: UUID, now: dt.datetime) -> tuple[str, Disbursement
         return "nothing", disbursement
     order_no = f"{disbursement.number}-{disbursement.attempt + 1:02d}"
     try:
-        reserve(account_id=disbursement.account_id, amount=disbursement.amount, reference=order_no, actor=ACTOR)
+        reserve(account_id=_account_id(disbursement), amount=disbursement.amount, reference=order_no, actor=ACTOR)
     except PositionShort:
         _fail(disbursement, "position short", now)
         return "nothing", disbursement
@@ -99,7 +99,7 @@ def _prepare(disbursement_id: UUID, now: dt.datetime) -> tuple[str, Disbursement
         order_no=order_no,
         disbursement=disbursement,
         legal_entity_id=disbursement.legal_entity_id,
-        account_id=disbursement.account_id,
+        account_id=_account_id(disbursement),
         amount=disbursement.amount,
         sent_at=now,
     )
@@ -107,6 +107,12 @@ def _prepare(disbursement_id: UUID, now: dt.datetime) -> tuple[str, Disbursement
     disbursement.submitted_at = now
     disbursement.save()
     return "send", disbursement
+
+
+def _account_id(disbursement: Disbursement) -> UUID:
+    """The chosen funding account: there from the routing on."""
+    assert disbursement.account_id is not None
+    return disbursement.account_id
 
 
 @transaction.atomic
@@ -147,7 +153,7 @@ def _record(result: BankResult, now: dt.datetime) -> str:
     if result.outcome == "succeeded":
         _succeed(disbursement, now)
     else:
-        release(account_id=disbursement.account_id, amount=disbursement.amount, reference=str(disbursement.order_no), actor=ACTOR)
+        release(account_id=_account_id(disbursement), amount=disbursement.amount, reference=str(disbursement.order_no), actor=ACTOR)
         _fail(disbursement, result.reason, now)
     return verdict
 
@@ -158,7 +164,7 @@ def _succeed(disbursement: Disbursement, now: dt.datetime) -> None:
     disbursement.finished_at, disbursement.reason = now, ""
     disbursement.loan_ref = open_loan_of(disbursement, actor=ACTOR, now=now)
     disbursement.save()
-    pay(account_id=disbursement.account_id, amount=disbursement.amount, reference=str(disbursement.order_no), actor=ACTOR)
+    pay(account_id=_account_id(disbursement), amount=disbursement.amount, reference=str(disbursement.order_no), actor=ACTOR)
     honour_voucher(disbursement=disbursement, actor=ACTOR, now=now)
     if disbursement.payee_kind == Disbursement.PayeeKind.CUSTOMER:
         applications.mark_completed(application_id=disbursement.application_ref, actor=ACTOR, now=now)

@@ -13,18 +13,20 @@ from apps.messaging import services as messaging
 from apps.postloan.domain import RECHECK_DAYS
 
 
-def remind_due(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> None:
+def remind_due(*, legal_entity_id: UUID, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> None:
     """D-3, D-2, D-1 and D0: what falls due and when; once per loan, due date and day."""
-    left = (loan.due_date - day).days
-    _send("due_reminder", loan, f"due:{loan.loan_id}:{loan.due_date}:{left}", {"days": str(left)}, actor, now)
+    assert loan.due_date is not None
+    key = f"due:{loan.loan_id}:{loan.due_date}:{(loan.due_date - day).days}"
+    _send("due_reminder", legal_entity_id, loan, key, {"due_date": f"{loan.due_date:%Y-%m-%d}"}, actor, now)
 
 
-def remind_overdue(*, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> bool:
+def remind_overdue(*, legal_entity_id: UUID, loan: loans.LoanDue, day: dt.date, actor: Actor, now: dt.datetime) -> bool:
     """The re-check 24 hours after the due day: only what is still unpaid then is called overdue; once per loan and due date."""
-    days_past_due = (day - loan.due_date).days
+    days_past_due = (day - loan.due_date).days if loan.due_date else 0
     if days_past_due not in RECHECK_DAYS:
         return False
-    _send("overdue_reminder", loan, f"overdue:{loan.loan_id}:{loan.due_date}:{days_past_due}", {"days": str(days_past_due)}, actor, now)
+    key = f"overdue:{loan.loan_id}:{loan.due_date}:{days_past_due}"
+    _send("overdue_reminder", legal_entity_id, loan, key, {"days": str(days_past_due)}, actor, now)
     return True
 
 
@@ -43,17 +45,14 @@ def tell_payment_received(*, loan_id: UUID, amount: Decimal, transaction_id: UUI
     )
 
 
-def _send(template: str, loan: loans.LoanDue, key: str, variables: dict[str, str], actor: Actor, now: dt.datetime) -> None:
+def _send(
+    template: str, legal_entity_id: UUID, loan: loans.LoanDue, key: str, variables: dict[str, str], actor: Actor, now: dt.datetime
+) -> None:
     messaging.send(
         template=template,
         phone=customers.phone_of(loan.borrower_ref),
-        variables={
-            "loan_number": loan.number,
-            "amount": f"{loan.amount:,.2f}",
-            "due_date": f"{loan.due_date:%Y-%m-%d}",
-            **variables,
-        },
-        legal_entity_id=loan.legal_entity_id,
+        variables={"loan_number": loan.number, "amount": f"{loan.total:,.2f}", **variables},
+        legal_entity_id=legal_entity_id,
         person_ref=loan.borrower_ref,
         dedupe_key=key,
         actor=actor,

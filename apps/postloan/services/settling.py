@@ -121,11 +121,27 @@ def certificate_content(certificate: SettlementCertificate, *, issued_on: dt.dat
     return {
         "lender": {"name": entity.name, "phone": entity.phone},
         "borrower": {"name": identity.name, "id_number": identity.id_number},
-        "loan": facts,
+        "loan": _figures(facts),
         "contract_number": contract.number if contract else "",
         "vehicle": {"name": order.vehicle_name},
         "issued_on": issued_on,
         "verify_url": f"{settings.PUBLIC_URL}/verify/?number={certificate.number}",
+    }
+
+
+def _figures(facts: loans.SettlementFacts) -> dict[str, Any]:
+    """The loan's totals in yuan, in the words of the template."""
+    return {
+        "number": facts.number,
+        "principal": facts.principal,
+        "opened_on": facts.opened_on,
+        "settled_on": facts.settled_on,
+        "total_principal": facts.paid["principal"],
+        "total_interest": facts.paid["interest"],
+        "total_penalty": facts.paid["penalty"] + facts.paid["compound"],
+        "total_fees": facts.paid["fee"],
+        "total_paid": facts.paid_total,
+        "early": facts.was_settled_early,
     }
 
 
