@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.organisations.middleware.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "apps.common.middleware.RequestContextMiddleware",
@@ -191,6 +192,7 @@ AXES_RESET_ON_SUCCESS = True
 OTP_TOTP_ISSUER = "Carloan"
 LOGIN_URL = "portal:login"
 SESSION_COOKIE_AGE = 8 * 3600
+SESSION_LIMITS_S = {"staff": {"idle": 1800, "total": SESSION_COOKIE_AGE}, "dealer": {"idle": 2 * 3600, "total": SESSION_COOKIE_AGE}}
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
@@ -312,6 +314,7 @@ UNFOLD = {
     "SITE_SUBHEADER": _("Back office"),
     "SITE_URL": None,
     "SHOW_HISTORY": False,
+    "LOGIN": {"form": "apps.organisations.forms.StaffLoginForm"},
     "STYLES": ["/static/css/tokens.css", "/static/css/backoffice.css"],
     "SIDEBAR": {"show_search": True, "navigation": "apps.backoffice.navigation.sidebar"},
 }

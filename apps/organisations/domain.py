@@ -12,9 +12,17 @@ from uuid import UUID
 
 # Permission names read `context.deed`; services ask for them through `common.permissions.require`.
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "account_manager": frozenset({"applications.view", "applications.verify", "customers.view"}),
+    "account_manager": frozenset({"applications.view", "applications.verify", "customers.view", "customers.verify", "customers.unmask"}),
     "credit_reviewer": frozenset(
-        {"applications.view", "applications.review", "customers.view", "risk.view", "documents.view", "products.view"}
+        {
+            "applications.view",
+            "applications.review",
+            "customers.view",
+            "customers.unmask",
+            "risk.view",
+            "documents.view",
+            "products.view",
+        }
     ),
     "disbursement_reviewer": frozenset(
         {"applications.view", "disbursement.view", "disbursement.review", "contracts.view", "documents.view"}
@@ -29,12 +37,13 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "reconciliation.view",
             "reconciliation.work",
             "loans.view",
+            "loans.open",
             "loans.record",
             "loans.adjust",
             "approvals.check",
         }
     ),
-    "collector": frozenset({"postloan.view", "postloan.collect", "loans.view", "customers.view"}),
+    "collector": frozenset({"postloan.view", "postloan.collect", "postloan.papers", "loans.view", "customers.view", "customers.unmask"}),
     "entity_admin": frozenset(
         {
             "organisations.view",
@@ -43,6 +52,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "products.edit",
             "dealers.view",
             "dealers.edit",
+            "customers.view",
+            "customers.restrict",
             "flows.view",
             "flows.edit",
             "approvals.check",
