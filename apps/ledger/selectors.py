@@ -107,6 +107,11 @@ def entry_count(legal_entity_id: UUID | None = None) -> int:
     return (entries.filter(legal_entity_id=legal_entity_id) if legal_entity_id else entries).count()
 
 
+def entries_on(legal_entity_id: UUID, day: dt.date, event: str) -> int:
+    """How many entries of an event a day holds."""
+    return JournalEntry.objects.filter(legal_entity_id=legal_entity_id, business_date=day, event=event).count()
+
+
 def digest(legal_entity_id: UUID | None = None) -> str:
     """SHA-256 over what the books say: per entity, day, event and account the net amount.
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def _behind_the_triggers(sql):
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; SET session_replication_role = replica")
         cursor.execute(sql)
         cursor.execute("SET session_replication_role = origin")
 

@@ -1,0 +1,31 @@
+"""Deeds on loans. Each locks the loan, checks, records a transaction, replays, and posts the difference to the books."""
+
+from apps.loans.selectors import LoanUnknown, payoff_quote
+from apps.loans.services.errors import (
+    AmountRefused,
+    LoanNotRunning,
+    ReferenceReused,
+    TermsRefused,
+    TransactionUnknown,
+    ValueDateRefused,
+)
+from apps.loans.services.opening import open_loan
+from apps.loans.services.payments import TransactionBrief, prepay, record_repayment, settle_early
+from apps.loans.services.reversal import reverse_transaction
+
+__all__ = [
+    "AmountRefused",
+    "LoanNotRunning",
+    "LoanUnknown",
+    "ReferenceReused",
+    "TermsRefused",
+    "TransactionBrief",
+    "TransactionUnknown",
+    "ValueDateRefused",
+    "open_loan",
+    "payoff_quote",
+    "prepay",
+    "record_repayment",
+    "reverse_transaction",
+    "settle_early",
+]

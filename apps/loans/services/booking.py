@@ -1,0 +1,107 @@
+"""From what belongs in the books to what is in them: posts the differences, for one loan or for all of a legal entity."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from apps.common.actors import Actor
+from apps.ledger import selectors as ledger_selectors
+from apps.ledger import services as ledger
+from apps.ledger.domain import OWN, PARTNER, Posting
+from apps.loans.models import Loan, LoanAmount
+
+# Events that the close of a day books; all others belong to the day they happen on.
+CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision")
+DAY_EVENTS: Final = ("disbursement", "repayment")
+_EVERY_ROW: Final = (UUID(int=0), UUID(int=2**128 - 1))
+
+# Locks the rows in one order, moves `booked` up to `target`, and answers with the sums of what it moved.
+_BOOK_ALL: Final = """
+    WITH due AS (
+        SELECT a.id, a.loan_id, a.event, a.component, a.party_ref, a.target - a.booked AS difference
+          FROM loans_loanamount a
+          JOIN loans_loan l ON l.id = a.loan_id
+          JOIN loans_loanbalance b ON b.loan_id = a.loan_id
+         WHERE a.target <> a.booked AND l.legal_entity_id = %s AND b.as_of = %s AND a.event = ANY(%s) AND a.loan_id BETWEEN %s AND %s
+         ORDER BY a.id
+           FOR UPDATE OF a
+    ), moved AS (
+        UPDATE loans_loanamount a SET booked = a.target FROM due WHERE a.id = due.id
+    )
+    SELECT event, component, party_ref, sum(difference), count(DISTINCT loan_id) FROM due GROUP BY event, component, party_ref
+"""
+
+
+def book_loan(
+    loan: Loan, *, not_before: dt.date, reference: str, narrative: str, actor: Actor, now: dt.datetime, events: Sequence[str] | None = None
+) -> None:
+    """Post what is missing of a loan, one entry per event, on the first open day from `not_before` on. The caller holds the loan."""
+    rows = LoanAmount.objects.filter(loan=loan).exclude(target=F("booked"))
+    if events is not None:
+        rows = rows.filter(event__in=events)
+    missing = list(rows.order_by("event", "id"))
+    if not missing:
+        return
+    day = ledger.hold_day(loan.legal_entity_id, not_before=not_before)
+    for event in dict.fromkeys(row.event for row in missing):
+        ledger.post(
+            legal_entity_id=loan.legal_entity_id,
+            business_date=day,
+            event=event,
+            amounts=[_posting(row.component, row.target - row.booked, row.party_ref, loan.id) for row in missing if row.event == event],
+            reference=reference,
+            narrative=narrative,
+            actor=actor,
+            now=now,
+        )
+    LoanAmount.objects.filter(id__in=[row.id for row in missing]).update(booked=F("target"))
+
+
+def book_all(
+    *,
+    legal_entity_id: UUID,
+    as_of: dt.date,
+    day: dt.date,
+    step: str,
+    events: Iterable[str],
+    now: dt.datetime,
+    bounds: tuple[UUID, UUID] = _EVERY_ROW,
+) -> int:
+    """Post what is missing of all loans that stand on `as_of`, in sums per event; returns how many loans that concerned.
+
+    Sums name no loan: what was booked of each is in `LoanAmount`, and on any earlier day what a replay of the transactions booked by
+    then says (docs/decisions/0006-accruals-in-sums.md).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_BOOK_ALL, [legal_entity_id, as_of, list(events), *bounds])
+        sums = cursor.fetchall()
+    if not sums:
+        return 0
+    open_day = ledger.hold_day(legal_entity_id, not_before=day)
+    for event in sorted({row[0] for row in sums}):
+        amounts = [_posting(component, amount, party_ref, None) for name, component, party_ref, amount, _count in sums if name == event]
+        if any(posting.amount for posting in amounts):
+            run = ledger_selectors.entries_on(legal_entity_id, open_day, event)
+            ledger.post(
+                legal_entity_id=legal_entity_id,
+                business_date=open_day,
+                event=event,
+                amounts=amounts,
+                reference=f"{day}/{step}/{bounds[0].hex[:12]}/{run + 1}",
+                narrative=_("End of day, all loans"),
+                actor=Actor.system("eod"),
+                now=now,
+            )
+    return max(row[4] for row in sums)
+
+
+def _posting(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None) -> Posting:
+    return Posting(component, amount, PARTNER if party_ref else OWN, party_ref, loan_id)

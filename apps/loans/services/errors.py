@@ -1,0 +1,49 @@
+"""What the deeds on loans refuse."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.errors import BadInput, Conflict, NotFound
+
+
+class TransactionUnknown(NotFound):
+    """The loan has no such transaction."""
+
+    code = "loan_transaction_unknown"
+    title = _("The loan has no such transaction.")
+
+
+class TermsRefused(BadInput):
+    """The loan core cannot take these terms or this transaction; the detail is its reason."""
+
+    code = "loan_terms_refused"
+    title = _("The loan cannot be carried out on these terms.")
+
+
+class AmountRefused(BadInput):
+    """The amount is not what the deed needs."""
+
+    code = "loan_amount_refused"
+    title = _("The amount does not fit. See the details and try again.")
+
+
+class ValueDateRefused(BadInput):
+    """The value date lies before the loan or in the future."""
+
+    code = "loan_value_date_refused"
+    title = _("The value date must lie between the loan's opening and today.")
+
+
+class LoanNotRunning(Conflict):
+    """The loan takes no such transaction in its state."""
+
+    code = "loan_not_running"
+    title = _("The loan is not running, so this cannot be recorded on it.")
+
+
+class ReferenceReused(Conflict):
+    """The reference was recorded with other contents."""
+
+    code = "loan_reference_reused"
+    title = _("This reference was recorded with other contents.")

@@ -1,0 +1,92 @@
+"""Opening a loan: the successful transfer makes it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.common.actors import Actor
+from apps.common.money import ZERO
+from apps.common.numbers import next_number
+from apps.common.outbox import publish
+from apps.loans import events
+from apps.loans.bridge import entry_of, terms_to_json
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.terms import LoanTerms
+from apps.loans.models import Loan, LoanTransaction
+from apps.loans.services.errors import TermsRefused
+from apps.loans.services.servicing import LoanFile
+from apps.organisations.selectors import business_date, parameter
+
+
+@transaction.atomic
+def open_loan(
+    *,
+    legal_entity_id: UUID,
+    borrower_ref: UUID,
+    application_ref: UUID,
+    terms: LoanTerms,
+    value_date: dt.date,
+    reference: str,
+    actor: Actor,
+    now: dt.datetime,
+    product_code: str = "",
+    vat_parameter: str = "vat.loan_interest",
+) -> UUID:
+    """Open the loan that a paid-out application becomes, book the disbursement, and return the loan's id.
+
+    Due days stay as signed; the first period runs from `value_date`. A fee agreed up front is due on that day. `vat_parameter` names the
+    dated tax rate of the interest (`vat.loan_interest`, `vat.leaseback`, `vat.direct_lease`). Funders whose `party_ref` is the legal
+    entity's id or `own` are the lender itself. The same application again: the loan that stands. Raises `TermsRefused`.
+    """
+    actor.require("loans.open")
+    standing = Loan.objects.filter(application_ref=application_ref).values_list("id", flat=True).first()
+    if standing is not None:
+        return standing
+    loan = Loan.objects.create(
+        number=next_number("LN", value_date),
+        legal_entity_id=legal_entity_id,
+        borrower_ref=borrower_ref,
+        application_ref=application_ref,
+        product_code=product_code,
+        terms=terms_to_json(terms),
+        principal=terms.principal,
+        opened_on=value_date,
+        interest_vat_rate=parameter(vat_parameter, on=value_date, legal_entity_id=legal_entity_id),
+        fee_vat_rate=parameter("vat.fees", on=value_date, legal_entity_id=legal_entity_id),
+        created_at=now,
+    )
+    file = LoanFile(loan=loan, actor=actor, now=now, today=business_date(legal_entity_id))
+    file.check_value_date(value_date)
+    paid_out = _row(loan, LoanTransaction.Kind.DISBURSEMENT, terms.principal, value_date, reference, actor, now)
+    try:
+        entry_of(loan, [], paid_out)
+    except BadTerms as refusal:
+        raise TermsRefused(str(refusal), field=refusal.field) from None
+    file.record(paid_out, narrative=_("Loan %(number)s paid out") % {"number": loan.number})
+    if terms.fee_upfront > ZERO:
+        fee = _row(loan, LoanTransaction.Kind.FEE, terms.fee_upfront, value_date, f"{reference}/fee"[:64], actor, now)
+        file.record(fee, narrative=_("Fee agreed for loan %(number)s") % {"number": loan.number})
+    publish(
+        events.LoanOpened(
+            loan_id=loan.id,
+            number=loan.number,
+            legal_entity_id=legal_entity_id,
+            borrower_ref=borrower_ref,
+            application_ref=application_ref,
+            principal=terms.principal,
+            opened_on=value_date,
+        )
+    )
+    return loan.id
+
+
+def _row(
+    loan: Loan, kind: LoanTransaction.Kind, amount: object, value_date: dt.date, reference: str, actor: Actor, now: dt.datetime
+) -> LoanTransaction:
+    return LoanTransaction(
+        loan=loan, kind=kind, amount=amount, value_date=value_date, reference=reference, actor=str(actor)[:80], created_at=now
+    )

@@ -1,0 +1,197 @@
+"""Money from the borrower: repayment, prepayment, early settlement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.common.actors import Actor
+from apps.common.money import CENT, MAX_MONEY
+from apps.common.outbox import publish
+from apps.loans import events
+from apps.loans.bridge import entry_of
+from apps.loans.domain.errors import BadTerms, RefusedOnEntry
+from apps.loans.models import LIVE, Loan, LoanTransaction
+from apps.loans.services.errors import AmountRefused, LoanNotRunning, ReferenceReused, TermsRefused
+from apps.loans.services.servicing import open_file
+
+Kind = LoanTransaction.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionBrief:
+    """A recorded transaction, and the state it left the loan in (`repeated`: it stood already, nothing was done)."""
+
+    id: UUID
+    loan_id: UUID
+    kind: str
+    amount: Decimal | None
+    value_date: dt.date
+    reference: str
+    loan_state: str
+    repeated: bool = False
+
+
+def record_repayment(
+    *, loan_id: UUID, amount: Decimal, value_date: dt.date, source: str, reference: str, actor: Actor, now: dt.datetime
+) -> TransactionBrief:
+    """Money paid on what is due, oldest first; a surplus is credit for the next due day.
+
+    `source`: manual, debit, counter, compensation or third_party. The same reference again changes nothing. Raises `LoanUnknown`,
+    `LoanNotRunning`, `AmountRefused`, `ValueDateRefused`, `ReferenceReused`.
+    """
+    return _record(
+        loan_id=loan_id,
+        kind=Kind.REPAYMENT,
+        amount=amount,
+        value_date=value_date,
+        source=source,
+        reference=reference,
+        params={},
+        actor=actor,
+        now=now,
+    )
+
+
+def prepay(
+    *,
+    loan_id: UUID,
+    amount: Decimal,
+    mode: str,
+    value_date: dt.date,
+    reference: str,
+    actor: Actor,
+    now: dt.datetime,
+    source: str = LoanTransaction.Source.DEBIT,
+) -> TransactionBrief:
+    """Pay part of the principal before it is due. `mode`: `reduce` (smaller instalments) or `shorten` (fewer).
+
+    Refused (`AmountRefused`) when the amount leaves nothing for principal after what is due, interest and fee.
+    """
+    if mode not in ("reduce", "shorten"):
+        raise AmountRefused(_("Choose to reduce the instalments or to shorten the term."), mode=mode)
+    return _record(
+        loan_id=loan_id,
+        kind=Kind.PREPAYMENT,
+        amount=amount,
+        value_date=value_date,
+        source=source,
+        reference=reference,
+        params={"mode": mode},
+        actor=actor,
+        now=now,
+    )
+
+
+def settle_early(
+    *,
+    loan_id: UUID,
+    value_date: dt.date,
+    amount: Decimal,
+    reference: str,
+    actor: Actor,
+    now: dt.datetime,
+    source: str = LoanTransaction.Source.DEBIT,
+) -> TransactionBrief:
+    """End the loan with the payoff of `value_date` (`payoff_quote`). Refused (`AmountRefused`) below it."""
+    return _record(
+        loan_id=loan_id,
+        kind=Kind.EARLY_SETTLEMENT,
+        amount=amount,
+        value_date=value_date,
+        source=source,
+        reference=reference,
+        params={},
+        actor=actor,
+        now=now,
+    )
+
+
+@transaction.atomic
+def _record(
+    *,
+    loan_id: UUID,
+    kind: LoanTransaction.Kind,
+    amount: Decimal,
+    value_date: dt.date,
+    source: str,
+    reference: str,
+    params: dict[str, Any],
+    actor: Actor,
+    now: dt.datetime,
+) -> TransactionBrief:
+    actor.require("loans.record")
+    file = open_file(loan_id, actor, now)
+    earlier = next((row for row in file.transactions if row.reference == reference), None)
+    if earlier is not None:
+        return _repeated(file.loan, earlier, kind, amount)
+    _check_amount(amount)
+    file.check_value_date(value_date)
+    if file.loan.state not in LIVE:
+        raise LoanNotRunning(loan=file.loan.number, state=file.loan.state)
+    file.bring_up_to(max(file.today, value_date))
+    row = LoanTransaction(
+        loan=file.loan,
+        kind=kind,
+        amount=amount,
+        value_date=value_date,
+        source=LoanTransaction.Source(source),
+        reference=reference,
+        params=params,
+        actor=str(actor)[:80],
+        created_at=now,
+    )
+    try:
+        entry_of(file.loan, file.transactions, row)
+    except RefusedOnEntry as refusal:
+        raise AmountRefused(str(refusal), loan=file.loan.number) from None
+    except BadTerms as refusal:
+        raise TermsRefused(str(refusal), field=refusal.field) from None
+    file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}")
+    publish(_recorded(file.loan, row))
+    return _brief(file.loan, row)
+
+
+def _check_amount(amount: Decimal) -> None:
+    if not amount.is_finite() or not 0 < amount <= MAX_MONEY or amount != amount.quantize(CENT):
+        raise AmountRefused(_("An amount is above zero and has at most two decimals."))
+
+
+def _repeated(loan: Loan, earlier: LoanTransaction, kind: str, amount: Decimal) -> TransactionBrief:
+    if earlier.kind != kind or earlier.amount != amount:
+        raise ReferenceReused(reference=earlier.reference)
+    return _brief(loan, earlier, repeated=True)
+
+
+def _brief(loan: Loan, row: LoanTransaction, *, repeated: bool = False) -> TransactionBrief:
+    return TransactionBrief(
+        id=row.id,
+        loan_id=loan.id,
+        kind=str(row.kind),
+        amount=row.amount,
+        value_date=row.value_date,
+        reference=row.reference,
+        loan_state=loan.state,
+        repeated=repeated,
+    )
+
+
+def _recorded(loan: Loan, row: LoanTransaction) -> events.RepaymentRecorded:
+    return events.RepaymentRecorded(
+        loan_id=loan.id,
+        legal_entity_id=loan.legal_entity_id,
+        borrower_ref=loan.borrower_ref,
+        application_ref=loan.application_ref,
+        transaction_id=row.id,
+        kind=str(row.kind),
+        amount=row.amount,
+        value_date=row.value_date,
+        source=str(row.source),
+        reference=row.reference,
+    )
