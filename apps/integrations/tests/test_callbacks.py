@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
+from apps.common import clock, outbox
+from apps.common.actors import Actor
 from apps.common.models import GatewayCall
+from apps.customers import selectors as customers_selectors
+from apps.customers import services as customers
 from apps.integrations.models import CallbackNonce
+from apps.integrations.sandbox.personas import card_number_for, id_number_for
+from apps.integrations.tests.support import otp_in
+from apps.messaging import services as messaging
+from apps.organisations.tests.factories import LegalEntityFactory
+
+SYSTEM = Actor.system("test")
+PHONE = "13812345678"
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +60,115 @@ class TestTrust:
         assert GatewayCall.objects.latest("id").outcome == "unreadable"
 
 
+def outcomes(party: str) -> list[str]:
+    """What became of the callbacks of a party, oldest first."""
+    return list(GatewayCall.objects.filter(gateway=party, direction="in").order_by("id").values_list("outcome", flat=True))
+
+
+@pytest.fixture
+def lender(db):
+    clock.move_to(clock.beijing(dt.date(2026, 3, 2), 10))
+    lender = LegalEntityFactory()
+    customers.install_consent_texts(legal_entity_id=lender.id, actor=SYSTEM, now=clock.now())
+    return lender
+
+
+class TestSms:
+    @pytest.fixture
+    def message(self, lender):
+        queued = messaging.send(
+            template="login_code",
+            phone=PHONE,
+            variables={"code": "482913", "minutes": 10},
+            legal_entity_id=lender.id,
+            dedupe_key="m",
+            actor=SYSTEM,
+            now=clock.now(),
+        )
+        outbox.dispatch()
+        return queued
+
+    def state(self, message) -> str:
+        return type(message).objects.get(id=message.id).state
+
+    def test_a_report_is_applied_once(self, sandbox, message):
+        report = sandbox.take_callbacks()[0].payload
+        assert self.state(message) == "sent"
+        assert [sandbox.post_callback("sms", report) for _ in range(3)] == [200, 200, 200]
+        assert outcomes("sms") == ["applied", "duplicate", "duplicate"]
+        assert self.state(message) == "delivered"
+
+    def test_out_of_order_and_contradicting_reports_change_nothing(self, sandbox, message):
+        report = sandbox.take_callbacks()[0].payload
+        stale, contrary = report | {"status": "sent"}, report | {"status": "failed", "reason": "off"}
+        assert [sandbox.post_callback("sms", told) for told in (report, stale, contrary)] == [200, 200, 422]
+        assert outcomes("sms") == ["applied", "progress", "contradiction"]
+        assert self.state(message) == "delivered"
+
+    def test_a_report_on_an_unknown_message_is_asked_for_again(self, sandbox):
+        assert sandbox.post_callback("sms", {"message_id": str(uuid4()), "status": "delivered"}) == 404
+
+
+class TestIdentity:
+    """A person registers with a code that travels through the sandbox, and is checked by it."""
+
+    @pytest.fixture
+    def person(self, sandbox, lender):
+        now = clock.now()
+        customers.request_login_code(phone=PHONE, legal_entity_id=lender.id, ip=None, actor=SYSTEM, now=now)
+        outbox.dispatch()
+        code = otp_in(sandbox.messages(PHONE)[-1]["text"])
+        signed_in = customers.sign_in(phone=PHONE, code=code, legal_entity_id=lender.id, device_id="d", now=now)
+        for text in customers_selectors.consent_texts(lender.id, on=clock.local_date(now)):
+            consent = {"customer_id": signed_in.customer_id, "kind": text.kind, "version": text.version}
+            customers.give_consent(**consent, actor=SYSTEM, now=now)
+        sandbox.take_callbacks()
+        self.start(signed_in.customer_id, "id_authenticity", name="王小明", id_number=id_number_for("good"))
+        return signed_in.customer_id
+
+    def start(self, customer_id, kind, **facts):
+        check = customers.start_identity_check(customer_id=customer_id, kind=kind, actor=SYSTEM, now=clock.now(), **facts)
+        outbox.dispatch()
+        return check
+
+    def states(self, customer_id) -> dict[str, str]:
+        return {check.kind: check.state for check in customers_selectors.identity_checks(customer_id)}
+
+    def test_liveness_is_applied_once_and_out_of_order_answers_change_nothing(self, sandbox, person):
+        self.start(person, "liveness", video_ref="v1")
+        assert self.states(person) == {"id_authenticity": "passed", "liveness": "pending"}
+        answer = sandbox.take_callbacks()[0].payload
+        told = [answer | {"result": "processing"}, answer, answer, answer | {"result": "failed"}, answer | {"result": "processing"}]
+        assert [sandbox.post_callback("identity", payload) for payload in told] == [200] * 5
+        assert outcomes("identity") == ["progress", "applied", "duplicate", "superseded", "progress"]
+        assert self.states(person)["liveness"] == "passed"
+
+    def test_a_lost_callback_is_asked_for(self, sandbox, person):
+        sandbox.add_fault("identity", "check_liveness", "lost_callback")
+        self.start(person, "liveness", video_ref="v1")
+        assert sandbox.take_callbacks() == []
+        clock.move_to(clock.now() + dt.timedelta(hours=1))
+        customers.sweep_identity_checks(now=clock.now())
+        assert self.states(person)["liveness"] == "passed"
+
+    def test_a_face_that_is_not_alive_fails(self, sandbox, person):
+        self.start(person, "liveness", video_ref="fail-1")
+        assert sandbox.deliver_callbacks() == [200]
+        assert self.states(person)["liveness"] == "failed"
+
+    def test_all_checks_verify_the_person(self, sandbox, person):
+        self.start(person, "liveness", video_ref="v1")
+        card = card_number_for(1)
+        customers.bind_card(customer_id=person, card_number=card, phone=PHONE, actor=SYSTEM, now=clock.now(), debit_agreed=True)
+        outbox.dispatch()
+        sandbox.deliver_callbacks()
+        assert set(self.states(person).values()) == {"passed"}
+        assert not any(secret in str(list(GatewayCall.objects.values())) for secret in (PHONE, card, "王小明", id_number_for("good")))
+
+    def test_an_answer_to_an_unknown_check_is_asked_for_again(self, sandbox):
+        assert sandbox.post_callback("identity", {"check_id": str(uuid4()), "result": "passed", "score": "98"}) == 404
+
+
 class TestBank:
     @pytest.mark.parametrize("operation", ["transfer", "debit"])
     def test_a_result_for_an_unknown_order_is_asked_for_again(self, sandbox, operation):
@@ -55,3 +176,22 @@ class TestBank:
         call = GatewayCall.objects.latest("id")
         assert (call.direction, call.operation, call.reference, call.outcome) == ("in", f"{operation}_result", "T1", "unknown_order")
         assert call.request["fields"]["amount"] == "1.00"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_callback_comes_by_itself_over_http(sandbox, lender, live_server, settings):
+    settings.CALLBACK_URL = live_server.url
+    queued = messaging.send(
+        template="login_code",
+        phone=PHONE,
+        variables={"code": "482913", "minutes": 10},
+        legal_entity_id=lender.id,
+        dedupe_key="m",
+        actor=SYSTEM,
+        now=clock.now(),
+    )
+    outbox.dispatch()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and "applied" not in outcomes("sms"):
+        time.sleep(0.05)
+    assert type(queued).objects.get(id=queued.id).state == "delivered"
