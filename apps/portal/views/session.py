@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.organisations.forms import SecondFactorForm
+from apps.organisations.forms import DealerLoginForm
 
 
 @never_cache
@@ -18,7 +18,7 @@ from apps.organisations.forms import SecondFactorForm
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """User name, password and the six-digit code in one step."""
-    form = SecondFactorForm(request, data=request.POST or None)
+    form = DealerLoginForm(request, data=request.POST or None)
     target = request.POST.get("next") or request.GET.get("next") or ""
     if request.method == "POST" and form.is_valid():
         login(request, form.get_user())
