@@ -8,12 +8,16 @@ from typing import Any
 from django.test import Client
 
 from apps.integrations.sandbox.callbacks import Callback
+from apps.integrations.sandbox.personas import card_number_for, id_number_for
 from apps.integrations.sandbox.server import RunningSandbox
 from apps.integrations.signatures import signed_headers
 
 
 class SandboxInTests:
-    """The running sandbox of `sandbox` (its remote control in `control`), whose callbacks a test delivers when it wants to."""
+    """The running sandbox, its remote control, its people's numbers, and its callbacks, which a test delivers when it wants to.
+
+    Other contexts' tests get it as the fixture `sandbox`: they may not import this module.
+    """
 
     def __init__(self, server: RunningSandbox) -> None:
         self.server = server
@@ -23,6 +27,13 @@ class SandboxInTests:
         self.add_fault = server.add_fault
         self.call = server.call
         self.world = server.world
+
+    def code_for(self, phone: str) -> str:
+        """The six digits in the newest message that a phone received."""
+        return otp_in(self.messages(phone)[-1]["text"])
+
+    id_number_for = staticmethod(id_number_for)
+    card_number_for = staticmethod(card_number_for)
 
     def take_callbacks(self) -> list[Callback]:
         """The callbacks waiting for delivery, in order; they are then yours."""

@@ -16,7 +16,6 @@ from apps.customers import selectors as customers_selectors
 from apps.customers import services as customers
 from apps.integrations.models import CallbackNonce
 from apps.integrations.sandbox.personas import card_number_for, id_number_for
-from apps.integrations.tests.support import otp_in
 from apps.messaging import services as messaging
 from apps.organisations.tests.factories import LegalEntityFactory
 
@@ -117,7 +116,7 @@ class TestIdentity:
         now = clock.now()
         customers.request_login_code(phone=PHONE, legal_entity_id=lender.id, ip=None, actor=SYSTEM, now=now)
         outbox.dispatch()
-        code = otp_in(sandbox.messages(PHONE)[-1]["text"])
+        code = sandbox.code_for(PHONE)
         signed_in = customers.sign_in(phone=PHONE, code=code, legal_entity_id=lender.id, device_id="d", now=now)
         for text in customers_selectors.consent_texts(lender.id, on=clock.local_date(now)):
             consent = {"customer_id": signed_in.customer_id, "kind": text.kind, "version": text.version}
