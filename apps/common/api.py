@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pghistory
+from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
@@ -65,4 +67,13 @@ class ProblemSerializer(serializers.Serializer):
     facts = serializers.DictField(child=serializers.CharField(), required=False)
 
 
-__all__ = ["APIView", "CursorPages", "IsCustomer", "ProblemSerializer"]
+def file_response(content: bytes, *, filename: str, content_type: str) -> HttpResponse:
+    """A file as an answer that browsers show in place and never keep; the name may be Chinese."""
+    return HttpResponse(
+        content,
+        content_type=content_type,
+        headers={"Content-Disposition": f"inline; filename*=UTF-8''{quote(filename)}", "Cache-Control": "private, no-store"},
+    )
+
+
+__all__ = ["APIView", "CursorPages", "IsCustomer", "ProblemSerializer", "file_response"]

@@ -165,18 +165,20 @@ def issue(
     shop_ref: UUID | None = None,
     consultant_ref: UUID | None = None,
     filename: str = "",
+    mark: str = "",
     actor: Actor,
     now: datetime,
 ) -> Document:
     """Render, sign and archive a paper under its number; called again with the number it returns the paper that is there.
 
-    Not inside a transaction. The template gets `number` beside the context. Raises what `render`, `sign` and `store` raise.
+    Not inside a transaction. The template gets `number` beside the context, or `mark` when the paper shows another number than that of
+    its place in the archive (a contract that is still to be signed). Raises what `render`, `sign` and `store` raise.
     """
     number = number.upper()
     existing = Document.objects.filter(number=number).first()
     if existing is not None:
         return existing
-    content = sign(content=render(template=template, context={**context, "number": number}), signers=signers, now=now)
+    content = sign(content=render(template=template, context={**context, "number": mark or number}), signers=signers, now=now)
     try:
         return store(
             content=content,

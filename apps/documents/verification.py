@@ -78,8 +78,10 @@ def check_pdf(content: bytes) -> Checked:
 
 
 def _keywords(reader: PdfFileReader) -> str:
-    info = reader.trailer["/Info"] if "/Info" in reader.trailer else {}
-    return str(info.get("/Keywords", ""))
+    try:
+        return str(reader.trailer["/Info"]["/Keywords"])
+    except KeyError:
+        return ""
 
 
 def _check_signature(content: bytes, signature: EmbeddedPdfSignature, *, last: bool) -> SignatureFacts:

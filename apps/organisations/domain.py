@@ -12,7 +12,17 @@ from uuid import UUID
 
 # Permission names read `context.deed`; services ask for them through `common.permissions.require`.
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "account_manager": frozenset({"applications.view", "applications.verify", "customers.view", "customers.verify", "customers.unmask"}),
+    "account_manager": frozenset(
+        {
+            "applications.view",
+            "applications.verify",
+            "contracts.view",
+            "contracts.generate",
+            "customers.view",
+            "customers.verify",
+            "customers.unmask",
+        }
+    ),
     "credit_reviewer": frozenset(
         {
             "applications.view",
@@ -25,7 +35,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "disbursement_reviewer": frozenset(
-        {"applications.view", "disbursement.view", "disbursement.review", "contracts.view", "documents.view"}
+        {"applications.view", "disbursement.view", "disbursement.review", "contracts.view", "contracts.void", "documents.view"}
     ),
     "risk_analyst": frozenset({"risk.view", "risk.edit", "risk.publish", "applications.view"}),
     "finance": frozenset(

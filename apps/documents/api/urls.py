@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.documents.api import views
+
+urlpatterns = [
+    path("me/documents", views.DocumentListView.as_view()),
+    path("me/documents/<uuid:document_id>/file", views.DocumentFileView.as_view()),
+]

@@ -118,9 +118,7 @@ def test_messages_of_the_night_count_for_the_day_on_which_they_go(lender):
 
 
 def test_a_batch_keeps_to_the_daily_number_and_stands_behind_a_code(lender, sandbox, project_time):
-    recipients = [
-        services.Recipient(PHONE, {"loan_number": "LN1", "certificate_number": "JQ1"}, f"batch:{index}") for index in range(9)
-    ]
+    recipients = [services.Recipient(PHONE, {"loan_number": "LN1", "certificate_number": "JQ1"}, f"batch:{index}") for index in range(9)]
     kwargs = {"template": "settled", "recipients": recipients, "legal_entity_id": lender.id, "actor": ACTOR, "now": NOON}
     assert services.send_batch(**kwargs) == 9
     assert services.send_batch(**kwargs) == 0
@@ -235,9 +233,7 @@ def test_another_lender_sees_nothing(lender):
 
 def test_the_database_knows_the_same_edges_as_the_model(lender):
     transitions = {
-        (source, transition.target)
-        for transition in Message(state="queued").get_all_state_transitions()
-        for source in [transition.source]
+        (source, transition.target) for transition in Message(state="queued").get_all_state_transitions() for source in [transition.source]
     }
     assert transitions == {(source, target) for source, targets in EDGES.items() for target in targets}
     [trigger] = [trigger for trigger in Message._meta.triggers if isinstance(trigger, pgtrigger.FSM)]
