@@ -1,4 +1,4 @@
-"""Small parts that every page uses: signs, money, times."""
+"""Small parts that the pages of all edges use: signs, money, times."""
 
 from __future__ import annotations
 
