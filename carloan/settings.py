@@ -65,7 +65,7 @@ CONTEXTS = [
     "apps.integrations",
 ]
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # its default one would put its own site before ours
     "unfold.contrib.filters",
     "apps.backoffice.site.CarloanAdminConfig",
     "django.contrib.auth",
