@@ -1,16 +1,14 @@
 """The runner of the end of day: closes an entity's days in order and opens the next ones.
 
 When a day begins to close, the next one opens at once, so business goes on; then the closing steps run, then the opening steps of the
-next day. Every partition of every step is a `StepRun` row, done in the same transaction as its work. Partitions are taken from the
-table under a row lock, by Celery workers and by the runner itself: a killed worker's lock falls with its connection and somebody else
-takes the partition. Starting again goes on where it stopped.
+next day. Every partition of every step is a `StepRun` row (see `partitions`): a stopped or killed run that is started again goes on
+where it stopped.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,14 +27,13 @@ from apps.common.actors import Actor
 from apps.common.audit import recorded_as
 from apps.common.errors import BadInput, CarloanError, Conflict
 from apps.common.models import Job
-from apps.organisations.business_day import PHASES, Step, StepResult, step_named, steps
+from apps.organisations.business_day import Step, StepResult, steps
 from apps.organisations.models import BusinessDay, StepRun
+from apps.organisations.partitions import take, work_on
 from apps.organisations.selectors import NoBusinessDay
 
 log = structlog.get_logger(__name__)
 JOB_KIND: Final = "end_of_day"
-TRIES_PER_RUN: Final = 3
-_BUSY: Final = {"55P03", "40P01", "40001"}  # lock time-out, deadlock, serialisation: the same try may pass a moment later
 _POLL_S: Final = 0.05
 _REPORT_EVERY_S: Final = 0.5
 _ONE_DAY: Final = dt.timedelta(days=1)
@@ -189,8 +186,8 @@ def _finish_opening(this: _Run) -> None:
 
 def _close_and_open(this: _Run, day: dt.date) -> DayReport:
     started = time.monotonic()
-    _begin(this.entity_id, day, this.now())
-    runs = [*_run_phase(this, "close", day), *_open(this, day + _ONE_DAY)]
+    fresh = _begin(this.entity_id, day, this.now())
+    runs = [*_run_phase(this, "close", day, fresh=fresh), *_open(this, day + _ONE_DAY, fresh=fresh)]
     report = DayReport(
         date=day,
         done=sum(run.done_count for run in runs),
@@ -202,25 +199,20 @@ def _close_and_open(this: _Run, day: dt.date) -> DayReport:
 
 
 @transaction.atomic
-def _begin(entity_id: UUID, date: dt.date, now: dt.datetime) -> None:
-    """The day begins to close and the next one opens, unless a run that stopped did this already."""
+def _begin(entity_id: UUID, date: dt.date, now: dt.datetime) -> bool:
+    """The day begins to close and the next one opens; False when a run that stopped did this already."""
     day = BusinessDay.objects.select_for_update().get(legal_entity_id=entity_id, date=date)
     if day.state != BusinessDay.State.OPEN:
-        return
+        return False
     day.begin_closing()
     day.closing_at = now
     day.save(update_fields=["state", "closing_at"])
     BusinessDay.objects.create(legal_entity_id=entity_id, date=date + _ONE_DAY)
-    StepRun.objects.bulk_create(
-        StepRun(legal_entity_id=entity_id, day=date if phase == "close" else date + _ONE_DAY, phase=phase, step=step.name)
-        for phase in PHASES
-        for step in steps(phase)
-        if step.partitions is None
-    )
+    return True
 
 
-def _open(this: _Run, date: dt.date) -> list[StepRun]:
-    runs = _run_phase(this, "open", date)
+def _open(this: _Run, date: dt.date, *, fresh: bool = False) -> list[StepRun]:
+    runs = _run_phase(this, "open", date, fresh=fresh)
     BusinessDay.objects.filter(legal_entity_id=this.entity_id, date=date, opened_at=None).update(opened_at=this.now())
     return runs
 
@@ -234,11 +226,15 @@ def close_day(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: 
     return StepResult(done=1)
 
 
-def _run_phase(this: _Run, phase: str, day: dt.date) -> list[StepRun]:
-    """Run the steps of a phase in order; what an earlier run has done is skipped. Raises `DayStopped`."""
+def _run_phase(this: _Run, phase: str, day: dt.date, *, fresh: bool) -> list[StepRun]:
+    """Run the steps of a phase in order; what an earlier run has done is skipped. Raises `DayStopped`.
+
+    A `fresh` day cannot have rows yet, which saves asking: quiet days are caught up by the thousand.
+    """
     known: dict[str, list[StepRun]] = {}
-    for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase).order_by("partition_no"):
-        known.setdefault(row.step, []).append(row)
+    if not fresh:
+        for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase).order_by("partition_no"):
+            known.setdefault(row.step, []).append(row)
     finished: list[StepRun] = []
     for step in steps(phase):
         rows = known.get(step.name) or _cut(this.entity_id, day, step, this.now())
@@ -248,16 +244,22 @@ def _run_phase(this: _Run, phase: str, day: dt.date) -> list[StepRun]:
 
 
 def _cut(entity_id: UUID, day: dt.date, step: Step, now: dt.datetime) -> list[StepRun]:
-    """Cut a step's work into partitions, once: a restarted day works through the same ones."""
+    """Cut a step's work into partitions, once: a restarted day works through the same ones.
+
+    A step of one part gets its row when the part is done or has failed.
+    """
     function = step.partition_function()
+    if function is None:
+        return [StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name)]
     try:
         with transaction.atomic():
-            # A step registered after the day began to close has no row yet and may have no partitions.
-            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now) if function else [{}]
+            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now)
             rows = [
                 StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, partition_no=number, partition=part)
                 for number, part in enumerate(parts)
             ]
+            if len(rows) == 1:
+                return rows
             # One row also for a step without work: it says that there was none.
             empty = StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, state=StepRun.State.DONE)
             return StepRun.objects.bulk_create(rows or [empty])
@@ -316,64 +318,3 @@ def _work_through(waiting: dict[UUID, int]) -> None:
         taken = next((row_id for row_id in waiting if take(row_id)), None)
         if waiting and taken is None:
             time.sleep(_POLL_S)
-
-
-def take(row_id: UUID) -> bool:
-    """Do a partition under its row's lock, unless it is done or another process holds it; tells whether this process took it."""
-    with transaction.atomic():
-        row = StepRun.objects.select_for_update(skip_locked=True).filter(id=row_id).exclude(state=StepRun.State.DONE).first()
-        if row is None:
-            return False
-        work_on(row, clock.now)
-    return True
-
-
-def work_on(row: StepRun, now: Callable[[], dt.datetime]) -> None:
-    """Do one partition and write down its result on the row; nobody else may work on it meanwhile.
-
-    A database that is busy is tried again; any other failure is kept with the row and rolls the partition's work back.
-    """
-    for attempt in range(1, TRIES_PER_RUN + 1):
-        started_at = now()
-        try:
-            with transaction.atomic():
-                _do(row, started_at)
-            return
-        except Exception as error:  # noqa: BLE001  (kept with the partition; the runner stops the day)
-            again = attempt < TRIES_PER_RUN and isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in _BUSY
-            log.warning("partition_failed", step=row.step, partition=row.partition_no, error=str(error)[:300], again=again)
-            if not again:
-                _note_failure(row, error, started_at)
-                return
-
-
-def _do(row: StepRun, now: dt.datetime) -> None:
-    """The partition's work and the mark that it is done, in one transaction."""
-    started = time.monotonic()
-    result = step_named(row.phase, row.step).function()(entity_id=row.legal_entity_id, day=row.day, partition=row.partition, now=now)
-    if not isinstance(result, StepResult):
-        raise TypeError(f"Step {row.step} returned {type(result).__name__}, not a StepResult.")
-    done = {
-        "attempts": row.attempts + 1,
-        "done_count": result.done,
-        "set_aside": [[str(reference), str(error)] for reference, error in result.set_aside],
-        "error": "",
-        "started_at": now,
-        "finished_at": now + dt.timedelta(seconds=time.monotonic() - started),
-    }
-    # One statement that also proves that nobody else did the work: it finds no row then, and our work is rolled back.
-    if not StepRun.objects.filter(id=row.id).exclude(state=StepRun.State.DONE).update(state=StepRun.State.DONE, **done):
-        raise AlreadyRunning
-    row.finish()
-    for name, value in done.items():
-        setattr(row, name, value)
-
-
-def _note_failure(row: StepRun, error: Exception, now: dt.datetime) -> None:
-    text = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
-    if row.state != StepRun.State.FAILED:
-        row.fail()
-    row.attempts += 1
-    row.error = f"{text.splitlines()[0] if text else type(error).__name__}\n{traceback.format_exc(limit=-6)}"
-    row.started_at, row.finished_at = now, clock.now()
-    row.save(update_fields=["state", "attempts", "error", "started_at", "finished_at"])

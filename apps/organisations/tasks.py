@@ -12,7 +12,7 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.audit import recorded_as
 from apps.common.errors import CarloanError
-from apps.organisations import end_of_day, selectors
+from apps.organisations import end_of_day, partitions, selectors
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 def run_partition(row_id: str) -> bool:
     """One partition of one step; doing it twice does it once."""
     with recorded_as(Actor.system("eod"), reason=end_of_day.JOB_KIND):
-        return end_of_day.take(UUID(row_id))
+        return partitions.take(UUID(row_id))
 
 
 @shared_task(queue="default", acks_late=True, time_limit=4 * 3600)

@@ -18,9 +18,9 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import NotPermitted
 from apps.common.models import Job
-from apps.organisations import business_day, end_of_day, selectors, tasks
+from apps.organisations import business_day, end_of_day, partitions, selectors, tasks
 from apps.organisations.business_day import Step, StepResult
-from apps.organisations.models import BusinessDay, LegalEntity, StepRun
+from apps.organisations.models import Branch, BusinessDay, LegalEntity, StepRun
 from apps.organisations.tests.factories import BusinessDayFactory, LegalEntityFactory
 
 HERE = "apps.organisations.tests.test_end_of_day"
@@ -332,7 +332,7 @@ class TestTwoAtOnce:
         def worker() -> None:
             while not stop.is_set():
                 for row_id in StepRun.objects.filter(step="accrual").exclude(state="done").values_list("id", flat=True):
-                    end_of_day.take(row_id)
+                    partitions.take(row_id)
                 time.sleep(0.002)
 
         helper = self._in_background(worker)
@@ -343,6 +343,20 @@ class TestTwoAtOnce:
             helper.join()
         assert sorted(part for name, _, part in calls if name == "share") == list(range(20))
         assert StepRun.objects.filter(step="accrual", state="done").count() == 20
+
+    @pytest.mark.parametrize("parts", [None, f"{HERE}.three_parts"])
+    def test_a_law_that_speaks_at_the_commit_stops_the_day_like_any_failure(self, parts):
+        entity = BusinessDayFactory(date=D).legal_entity
+        business_day.register(Step("accrual", "close", 30, f"{HERE}.breaks_a_deferred_law", partitions=parts))
+        with pytest.raises(end_of_day.DayStopped, match="accrual"):
+            run(entity)
+        assert set(StepRun.objects.filter(step="accrual").values_list("state", flat=True)) == {"failed"}
+        assert not Branch.objects.exists()
+
+
+def breaks_a_deferred_law(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    Branch.objects.create(legal_entity_id=UUID(int=1), code=str(partition), name="of no lender")
+    return StepResult(done=1)
 
 
 def twenty_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, Any]]:
