@@ -22,12 +22,15 @@ from apps.common.audit import recorded_as
 from apps.common.errors import NotFound
 from apps.common.gateways import GatewayUnknown
 from apps.common.models import GatewayCall
+from apps.customers import services as customers
+from apps.disbursement import services as disbursement
 from apps.integrations import parties
 from apps.integrations.bank import sandbox as bank
 from apps.integrations.identity import sandbox as identity
 from apps.integrations.models import CallbackNonce
 from apps.integrations.redaction import fingerprint, redacted
 from apps.integrations.signatures import MAX_AGE_S, Headers, SignatureRefused, verified_nonce
+from apps.messaging import services as messaging
 
 log = structlog.get_logger(__name__)
 _RECEIVED = Counter("carloan_callbacks_total", "Callbacks of outside parties.", ["party", "outcome"])
@@ -104,8 +107,6 @@ def _record(party: str, operation: str, reference: str, outcome: str, body: byte
 
 
 def _bank_notice(fields: dict[str, Any]) -> Notice:
-    from apps.disbursement import services as disbursement
-
     operation = fields["operation"]
     record = {"transfer": disbursement.record_transfer_result, "debit": disbursement.record_debit_result}[operation]
     answer = bank.answer_of(fields)
@@ -120,8 +121,6 @@ def _bank_notice(fields: dict[str, Any]) -> Notice:
 
 
 def _identity_notice(fields: dict[str, Any]) -> Notice:
-    from apps.customers import services as customers
-
     check_id, answer = UUID(fields["check_id"]), identity.answer_of(fields)
 
     def apply(now: dt.datetime) -> str:
@@ -147,8 +146,6 @@ def _identity_notice(fields: dict[str, Any]) -> Notice:
 
 
 def _sms_notice(fields: dict[str, Any]) -> Notice:
-    from apps.messaging import services as messaging
-
     message_id, status, reason = UUID(fields["message_id"]), str(fields["status"]), str(fields.get("reason", ""))
     return Notice(
         "receipt", str(message_id), lambda now: messaging.record_receipt(message_id=message_id, status=status, reason=reason, now=now)
