@@ -14,10 +14,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.common.errors import anticipate
+from apps.common.errors import BadInput, CarloanError, anticipate
 
 CHECK_FAILED = 1
 BAD_INPUT = 2
+
+
+def _one_line(error: CarloanError) -> str:
+    fields = error.fields.items() if isinstance(error, BadInput) else ()
+    return " ".join([error.detail, *(f"{name}: {' '.join(messages)}" for name, messages in fields)])
 
 
 class _Parser(CommandParser):
@@ -70,7 +75,7 @@ class Command(BaseCommand):
             anticipated = anticipate(error)
             if anticipated is None or options.get("traceback"):
                 raise
-            raise CommandError(anticipated.detail, returncode=BAD_INPUT) from error
+            raise CommandError(_one_line(anticipated), returncode=BAD_INPUT) from error
         if options["format"] == "json":
             self.stdout.write(json.dumps(answer, ensure_ascii=False, default=str, separators=(",", ":")))
         else:

@@ -1,11 +1,12 @@
 """Deeds on the catalogue and on products; plans for a customer."""
 
 from apps.products.domain import build_terms
-from apps.products.services.catalogue import ImportReport, import_vehicles
+from apps.products.services.catalogue import SHIPPED_VEHICLES, ImportReport, import_vehicles
 from apps.products.services.plans import calculate, match_plans, matching
 from apps.products.services.versions import create_version, install_shipped_products, put_on_sale, withdraw_version
 
 __all__ = [
+    "SHIPPED_VEHICLES",
     "ImportReport",
     "build_terms",
     "calculate",
