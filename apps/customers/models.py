@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.db import models
 from django.db.models import Q
@@ -35,9 +37,9 @@ CARD_EDGES = {
 _APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 
 
-def _hash(label: str = "", **options: object) -> models.CharField:
+def _hash(label: Any = "", **options: Any) -> models.CharField[Any, Any]:
     """Column of a blind index: 64 hex digits, empty where there is no value."""
-    return models.CharField(label, max_length=64, db_index=True, editable=False, **options)  # type: ignore[arg-type]
+    return models.CharField(label, max_length=64, db_index=True, editable=False, **options)
 
 
 @audited()

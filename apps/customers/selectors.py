@@ -25,12 +25,11 @@ from apps.customers.domain import (
     CustomerBrief,
     CustomerFacts,
     DebitCard,
-    InvalidPersonalData,
     SigningIdentity,
     bank_of,
     full_months,
     full_years,
-    parse_id_number,
+    read_id_number,
 )
 from apps.customers.models import BankCard, Consent, ConsentText, Customer, IdentityCheck, LoginRecord
 
@@ -197,7 +196,7 @@ def subject(customer_id: UUID, *, on: dt.date | None = None) -> CustomerFacts:
     if row is None:
         raise NoSuchCustomer
     day = on or clock.local_date(clock.now())
-    identity = _identity_of(row, day)
+    identity = read_id_number(row.id_number) if row.id_number else None
     passed = passed_checks(customer_id, now=clock.beijing(day + dt.timedelta(days=1)))
     work = getattr(row, "work", None)
     return CustomerFacts(
@@ -224,17 +223,6 @@ def subject(customer_id: UUID, *, on: dt.date | None = None) -> CustomerFacts:
         registered_days=(day - clock.local_date(row.created_at)).days,
         consents=standing_consents(customer_id),
     )
-
-
-def _identity_of(row: Customer, day: dt.date) -> tuple[dt.date, str, str] | None:
-    """(birth date, sex, region code) from the identity number; None where it is not known."""
-    if not row.id_number:
-        return None
-    try:
-        parsed = parse_id_number(row.id_number, on=day)
-    except InvalidPersonalData:
-        return None
-    return parsed.birth_date, parsed.sex, parsed.region
 
 
 def _devices(customer_id: UUID) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from apps.customers.domain import (
 from apps.customers.events import CustomerRegistered
 from apps.customers.models import Customer, LoginCode, LoginRecord
 from apps.customers.services.access import parsed
+from apps.messaging import services as messaging
 from apps.organisations import services as organisations
 
 REGISTRATION = Actor.system("customers.registration")
@@ -86,8 +87,6 @@ class SignedIn:
 @transaction.atomic
 def request_login_code(*, phone: str, legal_entity_id: UUID, ip: str | None, actor: Actor, now: dt.datetime) -> CodeSent:
     """Send a code of six digits by SMS. Raises `PersonalDataInvalid`, `CodeTooSoon`."""
-    from apps.messaging import services as messaging
-
     number = parsed("phone", lambda: parse_phone(phone))
     phone_hash = blind_index(number, purpose="phone")
     _one_at_a_time(phone_hash)
