@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.common import approvals
 from apps.common.actors import Actor
 from apps.common.errors import NotPermitted
 from apps.organisations import selectors, services
@@ -199,14 +200,44 @@ class TestChanging:
         with pytest.raises(services.BadParameter):
             change("0.44", frm=DAY)
 
-    def test_an_entity_sets_its_own_and_not_the_markets(self, shipped, entity):
+    def test_an_entitys_admin_sets_nothing_alone(self, shipped, entity):
         admin = Actor.of(UserFactory(legal_entity=entity, roles=["entity_admin"]))
-        change("0.45", actor=admin, legal_entity_id=entity.id)
+        for whose in (None, entity.id):
+            with pytest.raises(NotPermitted):
+                change("0.45", actor=admin, legal_entity_id=whose)
+
+
+class TestMakerAndChecker:
+    def propose(self, entity, actor, value="0.45"):
+        return services.propose_parameter(
+            legal_entity_id=entity.id,
+            code="penalty.overdue_uplift",
+            value=value,
+            effective_from=DAY,
+            source="董事会决议",
+            reason="lower for this year",
+            actor=actor,
+            now=NOW,
+        )
+
+    def test_a_proposal_comes_into_force_when_somebody_else_approves(self, shipped, entity):
+        maker, checker = (Actor.of(UserFactory(legal_entity=entity, roles=["entity_admin"])) for _ in range(2))
+        request = self.propose(entity, maker)
+        assert request.preview == {"code": "penalty.overdue_uplift", "before": None, "after": "0.45", "from": "2026-09-22"}
+        with pytest.raises(approvals.OwnProposal):
+            approvals.approve(request_id=request.id, actor=maker, now=NOW)
+        assert approvals.approve(request_id=request.id, actor=checker, now=NOW).state == "executed"
         assert selectors.parameter("penalty.overdue_uplift", on=DAY, legal_entity_id=entity.id) == Decimal("0.45")
         assert selectors.parameter("penalty.overdue_uplift", on=DAY) == Decimal("0.50")
-        for other in (None, LegalEntityFactory().id):
-            with pytest.raises(NotPermitted):
-                change("0.45", actor=admin, legal_entity_id=other)
+
+    def test_an_impossible_value_is_never_proposed(self, shipped, entity):
+        maker = Actor.of(UserFactory(legal_entity=entity, roles=["entity_admin"]))
+        with pytest.raises(services.BadParameter):
+            self.propose(entity, maker, value="much")
+        with pytest.raises(NotPermitted):
+            self.propose(LegalEntityFactory(), maker)
+        with pytest.raises(NotPermitted):
+            self.propose(entity, Actor.of(UserFactory(legal_entity=entity, roles=["finance"])))
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6))

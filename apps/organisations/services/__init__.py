@@ -1,0 +1,44 @@
+"""Deeds on legal entities, people, second factors, parameters and the first business day."""
+
+from apps.organisations.services.access import CodeTaken
+from apps.organisations.services.entities import BusinessDayOpen, create_branch, create_legal_entity, open_business_day
+from apps.organisations.services.parameters import (
+    BadParameter,
+    install_parameters,
+    propose_parameter,
+    set_parameter,
+    shipped_parameters,
+)
+from apps.organisations.services.people import (
+    BadSecretKey,
+    RoleNotForKind,
+    TotpEnrolment,
+    UserUnknown,
+    WeakPassword,
+    change_roles,
+    create_user,
+    deactivate_user,
+    enrol_totp,
+)
+
+__all__ = [
+    "BadParameter",
+    "BadSecretKey",
+    "BusinessDayOpen",
+    "CodeTaken",
+    "RoleNotForKind",
+    "TotpEnrolment",
+    "UserUnknown",
+    "WeakPassword",
+    "change_roles",
+    "create_branch",
+    "create_legal_entity",
+    "create_user",
+    "deactivate_user",
+    "enrol_totp",
+    "install_parameters",
+    "open_business_day",
+    "propose_parameter",
+    "set_parameter",
+    "shipped_parameters",
+]

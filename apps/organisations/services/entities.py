@@ -1,0 +1,72 @@
+"""Legal entities, their branches and first business day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.common import clock
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, Conflict
+from apps.organisations.models import Branch, BusinessDay, LegalEntity
+from apps.organisations.services.access import CodeTaken, require_entity, require_operator
+
+
+class BusinessDayOpen(Conflict):
+    """The entity has a business day already."""
+
+    code = "business_day_open"
+    title = gettext_lazy("The legal entity has a business day already. The end of day opens the next ones.")
+
+
+@transaction.atomic
+def create_legal_entity(
+    *,
+    code: str,
+    name: str,
+    short_name: str,
+    actor: Actor,
+    now: dt.datetime,
+    uscc: str = "",
+    lender_type: str = LegalEntity.LenderType.LICENSED,
+    address: str = "",
+    phone: str = "",
+) -> LegalEntity:
+    """A new lender. Raises `CodeTaken`."""
+    require_operator(actor)
+    if lender_type not in LegalEntity.LenderType.values:
+        raise BadInput(fields={"lender_type": [_("Choose one of the lender types.")]})
+    if LegalEntity.objects.filter(code=code).exists():
+        raise CodeTaken(code=code)
+    return LegalEntity.objects.create(
+        code=code, name=name, short_name=short_name, uscc=uscc, lender_type=lender_type, address=address, phone=phone
+    )
+
+
+@transaction.atomic
+def create_branch(*, legal_entity_id: UUID, code: str, name: str, actor: Actor, now: dt.datetime, city: str = "") -> Branch:
+    """A new branch of a legal entity. Raises `CodeTaken`."""
+    actor.require("organisations.edit")
+    require_entity(actor, legal_entity_id)
+    if Branch.objects.filter(legal_entity_id=legal_entity_id, code=code).exists():
+        raise CodeTaken(code=code)
+    return Branch.objects.create(legal_entity_id=legal_entity_id, code=code, name=name, city=city)
+
+
+@transaction.atomic
+def open_business_day(entity_id: UUID, day: dt.date) -> BusinessDay:
+    """The entity's first business day; `manage.py eod` opens all later ones. Repeating it with the same day changes nothing.
+
+    Raises `BusinessDayOpen`.
+    """
+    LegalEntity.objects.select_for_update().get(id=entity_id)
+    last = BusinessDay.objects.filter(legal_entity_id=entity_id).order_by("-date").first()
+    if last is None:
+        return BusinessDay.objects.create(legal_entity_id=entity_id, date=day, opened_at=clock.now())
+    if last.date == day and last.state == BusinessDay.State.OPEN:
+        return last
+    raise BusinessDayOpen
