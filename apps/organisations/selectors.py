@@ -91,6 +91,11 @@ def may_post(entity_id: UUID, day: dt.date) -> bool:
     ).exists()
 
 
+def business_days(user: Any) -> ScopedQuerySet:
+    """Business days that a person may see, newest first."""
+    return BusinessDay.objects.visible_to(user).select_related("legal_entity").order_by("-date", "legal_entity__code")
+
+
 def step_runs(entity_id: UUID, day: dt.date) -> ScopedQuerySet:
     """What the end of day did around a day: its closing steps and its opening steps, in the order in which they began."""
     return StepRun.objects.filter(legal_entity_id=entity_id, day=day).order_by(F("started_at").asc(nulls_last=True), "id")
