@@ -9,7 +9,7 @@ from apps.postloan.services.collecting import (
     take_case,
     take_in,
 )
-from apps.postloan.services.papers import check_paper, complete_when_ready, open_checklist, upload_paper
+from apps.postloan.services.papers import check_paper, complete_when_ready, open_checklist, receive_paper
 from apps.postloan.services.reminding import remind_due, remind_overdue, tell_payment_received
 from apps.postloan.services.settling import issue_certificate, note_settlement, release_title, withdraw_certificate
 
@@ -30,6 +30,6 @@ __all__ = [
     "take_case",
     "take_in",
     "tell_payment_received",
-    "upload_paper",
+    "receive_paper",
     "withdraw_certificate",
 ]

@@ -56,7 +56,7 @@ def open_checklist(*, application_id: UUID, used_on: dt.date, actor: Actor, now:
 
 
 @transaction.atomic
-def upload_paper(*, application_id: UUID, kind: str, content: bytes, filename: str, actor: Actor, now: dt.datetime) -> DeliveryPaper:
+def receive_paper(*, application_id: UUID, kind: str, content: bytes, filename: str, actor: Actor, now: dt.datetime) -> DeliveryPaper:
     """Hand in a paper (PDF, JPEG or PNG). With the last one, and the transfer done, the application is completed.
 
     Raises `NoSuchPaper`, `PaperIsIn`, and what the archive refuses.
