@@ -58,14 +58,22 @@ def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | Non
     checkpoint = LedgerDay.objects.filter(legal_entity_id=legal_entity_id, date__lte=as_of).aggregate(day=Max("date"))["day"]
     standing: dict[UUID, Decimal] = {}
     if checkpoint is not None:
-        latest = AccountDay.objects.filter(which, date__lte=checkpoint).order_by("account_id", "-date").distinct("account_id")
-        standing = dict(latest.values_list("account_id", "balance"))
+        standing = _latest(AccountDay.objects.filter(which, date__lte=checkpoint))
     lines = JournalLine.objects.filter(which, business_date__lte=as_of)
     if checkpoint is not None:
         lines = lines.filter(business_date__gt=checkpoint)
     for account, (debit, credit) in _sums(lines).items():
         standing[account] = standing.get(account, ZERO) + debit - credit
     return standing
+
+
+def checkpoints(accounts: set[UUID], *, as_of: dt.date) -> dict[UUID, Decimal]:
+    """Account id → its last checkpoint up to `as_of`; accounts without one are missing."""
+    return _latest(AccountDay.objects.filter(account__in=accounts, date__lte=as_of))
+
+
+def _latest(days: QuerySet[Any]) -> dict[UUID, Decimal]:
+    return dict(days.order_by("account_id", "-date").distinct("account_id").values_list("account_id", "balance"))
 
 
 def turnover(legal_entity_id: UUID, *, after: dt.date, through: dt.date) -> dict[UUID, tuple[Decimal, Decimal]]:

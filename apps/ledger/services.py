@@ -119,7 +119,8 @@ def post(
         return earlier.id
     if not lines:
         raise BadInput(_("There is nothing to post: all amounts are zero."))
-    if hold_day(legal_entity_id, not_before=business_date) != business_date:
+    closed = selectors.closed_through(legal_entity_id)
+    if closed is not None and closed >= business_date:
         raise DayClosed(day=business_date)
     entry = JournalEntry.objects.create(
         legal_entity_id=legal_entity_id,
@@ -169,7 +170,7 @@ def close_day(*, legal_entity_id: UUID, day: dt.date, now: dt.datetime) -> bool:
         return False
     since = closed or dt.date.min
     moved = selectors.turnover(legal_entity_id, after=since, through=day)
-    before = selectors.balances(legal_entity_id, as_of=since)
+    before = selectors.checkpoints(set(moved), as_of=since)
     AccountDay.objects.bulk_create(
         AccountDay(
             account_id=account,

@@ -126,9 +126,10 @@ def _projections_are_replays(entity: UUID) -> list[Check]:
     policies: dict[dt.date, Policy] = {}
     for loan, balance, transactions, amounts, instalments in _files(entity):
         total += 1
-        policy = policies.setdefault(balance.as_of, policy_on(entity, balance.as_of))
+        if balance.as_of not in policies:
+            policies[balance.as_of] = policy_on(entity, balance.as_of)
         try:
-            projection = project(loan, transactions, balance.as_of, policy, balance)
+            projection = project(loan, transactions, balance.as_of, policies[balance.as_of], balance)
         except (BadTerms, ArithmeticError) as problem:
             wrong["state"].append(f"loan {loan.number}: {problem}")
             continue

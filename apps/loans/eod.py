@@ -23,15 +23,26 @@ _ONE_DAY: Final = dt.timedelta(days=1)
 
 _BOUNDS: Final = """
     SELECT (array_agg(id ORDER BY id))[1], (array_agg(id ORDER BY id DESC))[1] FROM (
-        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %s AS part FROM loans_loan WHERE legal_entity_id = %s AND state = ANY(%s)
+        SELECT l.id, (row_number() OVER (ORDER BY l.id) - 1) / %s AS part
+          FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id
+         WHERE l.legal_entity_id = %s AND l.state = ANY(%s) AND (%s OR b.next_due_date <= %s)
     ) numbered GROUP BY part ORDER BY part
 """
 
 
 def partitions(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
     """Ranges of ids of running loans."""
+    return _bounds(entity_id, day, only_late=False)
+
+
+def late_partitions(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
+    """Ranges of ids of running loans with an instalment due by `day` and unpaid; none on most days."""
+    return _bounds(entity_id, day, only_late=True)
+
+
+def _bounds(entity_id: UUID, day: dt.date, *, only_late: bool) -> list[dict[str, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(_BOUNDS, [LOANS_PER_PARTITION, entity_id, list(LIVE)])
+        cursor.execute(_BOUNDS, [LOANS_PER_PARTITION, entity_id, list(LIVE), not only_late, day])
         return [{"first": str(first), "last": str(last)} for first, last in cursor.fetchall()]
 
 
@@ -90,7 +101,7 @@ def _replay(entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.da
     transactions = defaultdict(list)
     for row in LoanTransaction.objects.filter(loan__in=loans).order_by("value_date", "id"):
         transactions[row.loan_id].append(row)
-    policy = policy_on(entity_id, day)
+    policy = policy_on(entity_id, day + _ONE_DAY)
     projections: list[Projection] = []
     set_aside: list[tuple[str, str]] = []
     for loan in loans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 import pgtrigger
@@ -228,15 +229,19 @@ class LoanBalance(models.Model):
     class Meta:
         verbose_name = _("loan balance")
         verbose_name_plural = _("loan balances")
-        indexes = [models.Index(fields=["as_of"], name="balance_by_day")]
+        indexes = [
+            models.Index(fields=["as_of"], name="balance_by_day"),
+            models.Index(fields=["next_due_date"], name="balance_by_due_date"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.loan_id} {self.as_of}"
 
     @property
-    def due_total(self) -> object:
+    def due_total(self) -> Decimal:
         """All that is due and unpaid in yuan, credit not deducted."""
-        return self.principal_due + self.interest + self.penalty + self.compound + self.fee
+        total: Decimal = self.principal_due + self.interest + self.penalty + self.compound + self.fee
+        return total
 
 
 class LoanAmount(models.Model):

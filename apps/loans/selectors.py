@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import BadInput, NotFound
+from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.money import ZERO
 from apps.loans.bridge import replay_of
 from apps.loans.domain.state import LoanState
@@ -29,10 +29,16 @@ class LoanUnknown(NotFound):
     title = _("There is no such loan.")
 
 
-class LoanNotSettled(BadInput):
+class LoanNotRunning(Conflict):
+    """The loan takes no such thing in its state."""
+
+    code = "loan_not_running"
+    title = _("The loan is not running, so this is not possible.")
+
+
+class LoanNotSettled(Conflict):
     """A certificate of settlement was asked for a loan that still owes."""
 
-    status = 409
     code = "loan_not_settled"
     title = _("The loan is not settled.")
 
@@ -227,6 +233,14 @@ def loan_by_application(application_ref: UUID) -> LoanBrief | None:
     """The loan that an application became; None when there is none."""
     loan = Loan.objects.select_related("balance").filter(application_ref=application_ref).first()
     return None if loan is None else brief_of(loan)
+
+
+def loan_by_number(number: str) -> Loan:
+    """A loan, fetched with its balance. Raises `LoanUnknown`."""
+    loan: Loan | None = Loan.objects.select_related("balance").filter(number=number).first()
+    if loan is None:
+        raise LoanUnknown(number=number)
+    return loan
 
 
 def loan_brief(loan_id: UUID) -> LoanBrief:

@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.loans.api import views
+
+urlpatterns = [
+    path("me/loans", views.LoansView.as_view()),
+    path("me/loans/<uuid:loan_id>", views.LoanView.as_view()),
+    path("me/loans/<uuid:loan_id>/payoff", views.PayoffView.as_view()),
+]

@@ -1,9 +1,8 @@
 """Deeds on loans. Each locks the loan, checks, records a transaction, replays, and posts the difference to the books."""
 
-from apps.loans.selectors import LoanUnknown, payoff_quote
+from apps.loans.selectors import LoanNotRunning, LoanUnknown, payoff_quote
 from apps.loans.services.errors import (
     AmountRefused,
-    LoanNotRunning,
     ReferenceReused,
     TermsRefused,
     TransactionUnknown,

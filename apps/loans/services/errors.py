@@ -35,13 +35,6 @@ class ValueDateRefused(BadInput):
     title = _("The value date must lie between the loan's opening and today.")
 
 
-class LoanNotRunning(Conflict):
-    """The loan takes no such transaction in its state."""
-
-    code = "loan_not_running"
-    title = _("The loan is not running, so this cannot be recorded on it.")
-
-
 class ReferenceReused(Conflict):
     """The reference was recorded with other contents."""
 

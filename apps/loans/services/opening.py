@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -85,7 +86,7 @@ def open_loan(
 
 
 def _row(
-    loan: Loan, kind: LoanTransaction.Kind, amount: object, value_date: dt.date, reference: str, actor: Actor, now: dt.datetime
+    loan: Loan, kind: LoanTransaction.Kind, amount: Decimal, value_date: dt.date, reference: str, actor: Actor, now: dt.datetime
 ) -> LoanTransaction:
     return LoanTransaction(
         loan=loan, kind=kind, amount=amount, value_date=value_date, reference=reference, actor=str(actor)[:80], created_at=now

@@ -12,13 +12,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
-from apps.common.money import CENT, MAX_MONEY
+from apps.common.money import CENT, MAX_MONEY, ZERO
 from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import entry_of
 from apps.loans.domain.errors import BadTerms, RefusedOnEntry
 from apps.loans.models import LIVE, Loan, LoanTransaction
-from apps.loans.services.errors import AmountRefused, LoanNotRunning, ReferenceReused, TermsRefused
+from apps.loans.selectors import LoanNotRunning
+from apps.loans.services.errors import AmountRefused, ReferenceReused, TermsRefused
 from apps.loans.services.servicing import open_file
 
 Kind = LoanTransaction.Kind
@@ -190,7 +191,7 @@ def _recorded(loan: Loan, row: LoanTransaction) -> events.RepaymentRecorded:
         application_ref=loan.application_ref,
         transaction_id=row.id,
         kind=str(row.kind),
-        amount=row.amount,
+        amount=row.amount or ZERO,
         value_date=row.value_date,
         source=str(row.source),
         reference=row.reference,

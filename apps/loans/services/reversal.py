@@ -15,7 +15,8 @@ from apps.loans import events
 from apps.loans.bridge import replay_of
 from apps.loans.domain.errors import BadTerms
 from apps.loans.models import LoanTransaction
-from apps.loans.services.errors import LoanNotRunning, ReferenceReused, TermsRefused, TransactionUnknown
+from apps.loans.selectors import LoanNotRunning
+from apps.loans.services.errors import ReferenceReused, TermsRefused, TransactionUnknown
 from apps.loans.services.payments import TransactionBrief, _brief
 from apps.loans.services.servicing import LoanFile, open_file
 

@@ -1,0 +1,114 @@
+"""Back office pages of loans: to look at; deeds go through services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from apps.common.admin import CarloanModelAdmin
+from apps.loans import models
+
+
+class _ReadOnlyInline(TabularInline):
+    can_delete = False
+    extra = 0
+    show_change_link = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_authenticated and request.user.can("loans.view")  # type: ignore[union-attr]
+
+
+class BalanceInline(_ReadOnlyInline):
+    model = models.LoanBalance
+    fields = (
+        "as_of",
+        "principal",
+        "interest",
+        "penalty",
+        "fee",
+        "accrued_interest",
+        "credit",
+        "overdue",
+        "dpd",
+        "next_due_date",
+        "asset_class",
+        "is_non_accrual",
+    )
+
+
+class InstalmentInline(_ReadOnlyInline):
+    model = models.Instalment
+    fields = (
+        "no",
+        "due_date",
+        "principal",
+        "interest",
+        "penalty",
+        "fee",
+        "paid_principal",
+        "paid_interest",
+        "paid_penalty",
+        "paid_fee",
+        "status",
+    )
+
+
+class TransactionInline(_ReadOnlyInline):
+    model = models.LoanTransaction
+    fields = ("value_date", "kind", "amount", "source", "business_date", "reference", "reverses", "actor")
+
+
+@admin.register(models.Loan)
+class LoanAdmin(CarloanModelAdmin):
+    list_display = ("number", "state", "principal", "opened_on", "outstanding", "overdue", "dpd", "next_due_date", "asset_class")
+    list_filter = ("state", "balance__asset_class", "legal_entity")
+    search_fields = ("number",)
+    list_select_related = ("balance",)
+    inlines = (BalanceInline, InstalmentInline, TransactionInline)
+
+    @admin.display(description=models.LoanBalance._meta.get_field("principal").verbose_name, ordering="balance__principal")
+    def outstanding(self, loan: models.Loan) -> Any:
+        return loan.balance.principal
+
+    @admin.display(description=models.LoanBalance._meta.get_field("overdue").verbose_name, ordering="balance__overdue")
+    def overdue(self, loan: models.Loan) -> Any:
+        return loan.balance.overdue
+
+    @admin.display(description=models.LoanBalance._meta.get_field("dpd").verbose_name, ordering="balance__dpd")
+    def dpd(self, loan: models.Loan) -> Any:
+        return loan.balance.dpd
+
+    @admin.display(description=models.LoanBalance._meta.get_field("next_due_date").verbose_name, ordering="balance__next_due_date")
+    def next_due_date(self, loan: models.Loan) -> Any:
+        return loan.balance.next_due_date
+
+    @admin.display(description=models.LoanBalance._meta.get_field("asset_class").verbose_name, ordering="balance__asset_class")
+    def asset_class(self, loan: models.Loan) -> Any:
+        return loan.balance.get_asset_class_display()
+
+
+@admin.register(models.LoanTransaction)
+class LoanTransactionAdmin(CarloanModelAdmin):
+    list_display = ("loan", "value_date", "kind", "amount", "source", "business_date", "reference", "actor")
+    list_filter = ("kind", "source")
+    search_fields = ("loan__number", "reference")
+    list_select_related = ("loan",)
+    date_hierarchy = "value_date"
+
+
+@admin.register(models.Instalment)
+class InstalmentAdmin(CarloanModelAdmin):
+    list_display = ("loan", "no", "due_date", "principal", "interest", "penalty", "fee", "status")
+    list_filter = ("status",)
+    search_fields = ("loan__number",)
+    list_select_related = ("loan",)
+    date_hierarchy = "due_date"

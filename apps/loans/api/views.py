@@ -1,0 +1,99 @@
+"""A customer's own loans."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.common import clock
+from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer
+from apps.common.errors import BadInput
+from apps.loans import selectors
+from apps.loans.api import serializers as s
+from apps.loans.models import LIVE, Loan
+
+_QUOTED_DAYS_AHEAD = 90
+
+
+def _own_loan(request: Request, loan_id: UUID) -> Loan:
+    loan = selectors.loans(request.user).filter(id=loan_id).first()
+    if loan is None:
+        raise selectors.LoanUnknown
+    return loan
+
+
+class LoansView(APIView):
+    permission_classes = [IsCustomer]
+
+    @extend_schema(
+        operation_id="me_loans_list",
+        tags=["loans"],
+        responses={200: s.LoanSerializer(many=True), 403: ProblemSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """The customer's loans, newest first."""
+        pages = CursorPages()
+        page = pages.paginate_queryset(selectors.loans(request.user), request, view=self)
+        return pages.get_paginated_response(s.LoanSerializer([selectors.brief_of(loan) for loan in page or []], many=True).data)
+
+
+class LoanView(APIView):
+    permission_classes = [IsCustomer]
+
+    @extend_schema(
+        operation_id="me_loans_retrieve",
+        tags=["loans"],
+        responses={200: s.LoanDetailSerializer, 403: ProblemSerializer, 404: ProblemSerializer},
+    )
+    def get(self, request: Request, loan_id: UUID) -> Response:
+        """One loan: schedule, what is due today, what would end it today."""
+        loan = _own_loan(request, loan_id)
+        view = selectors.view_of(loan)
+        today = max(clock.local_date(self.now), loan.opened_on)
+        running = loan.state in LIVE
+        answer: dict[str, Any] = {
+            **dataclasses.asdict(view.brief),
+            "annual_rate": view.annual_rate,
+            "installments": view.installments,
+            "method": view.method,
+            "schedule": view.schedule,
+            "due": selectors.amount_due(loan.id, today) if running else None,
+            "payoff": selectors.payoff_quote(loan_id=loan.id, on=today) if running else None,
+        }
+        return Response(s.LoanDetailSerializer(answer).data)
+
+
+class PayoffView(APIView):
+    permission_classes = [IsCustomer]
+
+    @extend_schema(
+        operation_id="me_loans_payoff",
+        tags=["loans"],
+        parameters=[s.PayoffQuerySerializer],
+        responses={
+            200: s.PayoffSerializer,
+            403: ProblemSerializer,
+            404: ProblemSerializer,
+            409: ProblemSerializer,
+            422: ProblemSerializer,
+        },
+    )
+    def get(self, request: Request, loan_id: UUID) -> Response:
+        """What ends the loan on a day. A quote for a later day binds when paid on that day."""
+        loan = _own_loan(request, loan_id)
+        query = s.PayoffQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        today = clock.local_date(self.now)
+        on = query.validated_data.get("on", today)
+        if not today <= on <= today + dt.timedelta(days=_QUOTED_DAYS_AHEAD):
+            raise BadInput(fields={"on": [_("Choose a day from today on, at most %(days)s days ahead.") % {"days": _QUOTED_DAYS_AHEAD}]})
+        if loan.state not in LIVE:
+            raise selectors.LoanNotRunning(loan=loan.number, state=loan.state)
+        return Response(s.PayoffSerializer(selectors.payoff_quote(loan_id=loan.id, on=on)).data)
