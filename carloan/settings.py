@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -172,6 +173,22 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "Asia/Shanghai"
+# Sweeps run each minute and find little to do: news and callbacks move things at once, sweeps catch what was lost.
+_MINUTELY = (
+    "apps.common.tasks.dispatch_outbox",
+    "apps.flows.tasks.sweep_overdue_tasks",
+    "apps.messaging.tasks.sweep_messages",
+    "apps.customers.tasks.sweep_identity_checks",
+    "apps.risk.tasks.time_out_requests",
+    "apps.disbursement.tasks.sweep_transfers",
+    "apps.disbursement.tasks.sweep_debits",
+)
+CELERY_BEAT_SCHEDULE = {
+    **{task: {"task": task, "schedule": 60.0, "options": {"expires": 55}} for task in _MINUTELY},
+    "end of day": {"task": "apps.organisations.tasks.run_end_of_day", "schedule": crontab(hour=1, minute=0)},
+    "expire applications": {"task": "apps.applications.tasks.expire_stale", "schedule": crontab(minute=15)},
+    "reconcile": {"task": "apps.reconciliation.tasks.reconcile_yesterday", "schedule": crontab(hour=9, minute=0)},
+}
 
 # -- people and access --------------------------------------------------------------
 AUTH_USER_MODEL = "organisations.User"

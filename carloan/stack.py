@@ -133,7 +133,7 @@ class Stack:
         result = subprocess.run(
             [PYTHON, "manage.py", *arguments],
             cwd=BASE_DIR,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -195,7 +195,8 @@ class Stack:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What every program of this stack gets as its environment."""
         return {**os.environ, **self.env}
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
@@ -204,7 +205,7 @@ class Stack:
         self._processes[name] = subprocess.Popen(
             command,
             cwd=BASE_DIR,
-            env=self._environment(),
+            env=self.environment(),
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

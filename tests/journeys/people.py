@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +14,9 @@ from uuid import uuid4
 
 import httpx
 from django_otp.oath import TOTP
+
+from apps.integrations.sandbox.client import SandboxClient
+from carloan.stack import BASE_DIR
 
 WAIT_S = 30
 _POLL_S = 0.05
@@ -45,7 +51,7 @@ class Phone:
     """A customer's phone: the app, and the eyes that read text messages (out of the sandbox's telephone network)."""
 
     web_url: str
-    sandbox_url: str
+    sandbox: SandboxClient
     number: str
     client: httpx.Client = field(init=False)
     device_id: str = field(default_factory=lambda: uuid4().hex)
@@ -55,8 +61,7 @@ class Phone:
 
     def messages(self) -> list[str]:
         """Text messages received, oldest first."""
-        found = expect(httpx.get(f"{self.sandbox_url}/sms/messages", params={"phone": self.number}, timeout=10)).json()
-        return [message["text"] for message in found["messages"]]
+        return [message["text"] for message in self.sandbox.messages(self.number)]
 
     def get(self, path: str, **params: Any) -> Any:
         """JSON of a GET."""
@@ -67,6 +72,10 @@ class Phone:
         headers = {"Idempotency-Key": uuid4().hex} if money else {}
         response = expect(self.client.post(path, json=body or {}, headers=headers, **options), 200, 201, 202, 204)
         return response.json() if response.content else {}
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """JSON of a PUT."""
+        return expect(self.client.put(path, json=body)).json()
 
     def sign_in(self) -> None:
         """Phone number and the code that arrives by text message."""
@@ -122,3 +131,36 @@ class Browser:
     def download(self, path: str) -> bytes:
         """Bytes of a file."""
         return self.open(path).content
+
+
+class Operations:
+    """Whoever runs management commands: `eod`, `clock`, `reconcile`, `audit_books`."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.journeys.operator"],
+            cwd=BASE_DIR,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> Any:
+        """JSON answer of `manage.py arguments --format json`; raises `JourneyError` for another exit code."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps([*arguments, "--format", "json"]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise JourneyError(f"The console died at {' '.join(arguments)}.")
+        result = json.loads(line)
+        if result["code"] not in codes:
+            raise JourneyError(f"manage.py {' '.join(arguments)} → exit {result['code']}: {result['err'][-1500:]} {result['out'][-1500:]}")
+        return json.loads(result["out"]) if result["out"].strip() else None
+
+    def close(self) -> None:
+        """End the console."""
+        self.process.terminate()
+        self.process.wait()
