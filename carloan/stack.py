@@ -121,7 +121,7 @@ class Stack:
         self._spawn("web", [*gunicorn, "--worker-class", "gthread", "--timeout", "60"])
         self._spawn("sandbox", [PYTHON, "manage.py", "sandbox", "--port", str(self.sandbox_port)])
         celery = [PYTHON, "-m", "celery", "-A", "carloan"]
-        queues = "default,messages,documents,eod"
+        queues = "urgent,default,bulk,eod"
         self._spawn("worker", [*celery, "worker", "-Q", queues, "-c", str(self.worker_concurrency), "-l", "INFO", "--without-mingle"])
         self._spawn("beat", [*celery, "beat", "-l", "INFO"])
         self._wait_for(f"{self.sandbox_url}/sandbox/health", "sandbox")

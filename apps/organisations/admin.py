@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,7 +16,7 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
 from apps.common.errors import CarloanError
-from apps.organisations import services
+from apps.organisations import services, tasks
 from apps.organisations.models import Branch, BusinessDay, LegalEntity, Parameter, StepRun, User
 
 # Keys of second factors are nobody's to see.
@@ -83,6 +84,19 @@ class BusinessDayAdmin(CarloanModelAdmin):
     list_filter = ("state",)
     list_select_related = ("legal_entity",)
     ordering = ("-date",)
+    actions = ("close_up_to",)
+
+    @admin.action(description=_("Close up to this day, or go on where it stopped"), permissions=["run"])
+    def close_up_to(self, request: HttpRequest, queryset: QuerySet[BusinessDay]) -> None:
+        last: dict[Any, dt.date] = {}
+        for day in queryset:
+            last[day.legal_entity_id] = max(day.date, last.get(day.legal_entity_id, day.date))
+        for entity_id, date in last.items():
+            tasks.close_days.delay_on_commit(str(entity_id), date.isoformat(), str(request.user.pk))
+        self.message_user(request, _("The end of day has been asked for. Its progress is among the jobs."))
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.can("eod.run")  # type: ignore[union-attr]
 
 
 @admin.register(StepRun)

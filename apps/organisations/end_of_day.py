@@ -31,6 +31,7 @@ from apps.organisations.business_day import Step, StepResult, steps
 from apps.organisations.models import BusinessDay, StepRun
 from apps.organisations.partitions import take, work_on
 from apps.organisations.selectors import NoBusinessDay
+from apps.organisations.services.access import require_entity
 
 log = structlog.get_logger(__name__)
 JOB_KIND: Final = "end_of_day"
@@ -123,6 +124,7 @@ def run(*, entity_id: UUID, to: dt.date, actor: Actor, progress: Progress | None
     Nothing to close is no error. Raises `NoBusinessDay`, `DayNotBegun`, `AlreadyRunning`, and `DayStopped` when a step fails.
     """
     actor.require("eod.run")
+    require_entity(actor, entity_id)
     _check_begun(to)
     with _only_run_of(entity_id), recorded_as(actor, reason=JOB_KIND):
         days = pending_days(entity_id, to=to)

@@ -21,7 +21,7 @@ from apps.common.models import Job
 from apps.organisations import business_day, end_of_day, partitions, selectors, tasks
 from apps.organisations.business_day import Step, StepResult
 from apps.organisations.models import Branch, BusinessDay, LegalEntity, StepRun
-from apps.organisations.tests.factories import BusinessDayFactory, LegalEntityFactory
+from apps.organisations.tests.factories import BusinessDayFactory, LegalEntityFactory, UserFactory
 
 HERE = "apps.organisations.tests.test_end_of_day"
 D = dt.date(2026, 3, 1)
@@ -263,8 +263,15 @@ def test_the_nightly_task_closes_up_to_yesterday_and_one_stopped_entity_does_not
     yesterday = clock.local_date(clock.now()) - dt.timedelta(days=1)
     BusinessDay.objects.filter(legal_entity=entity).delete()
     BusinessDayFactory(legal_entity=entity, date=yesterday)
-    assert tasks.run_end_of_day() == {entity.code: 1}
-    assert other.code not in tasks.run_end_of_day()
+    assert tasks.run_end_of_day() == {entity.code: 1, other.code: 0}
+
+
+def test_a_person_with_the_right_may_ask_for_it_and_only_for_the_own_entity(entity):
+    admin = UserFactory(legal_entity=entity, roles=["entity_admin"])
+    stranger = UserFactory(roles=["entity_admin"])
+    assert tasks.close_days(str(entity.id), "2026-03-01", str(stranger.id)) == 0
+    assert tasks.close_days(str(entity.id), "2026-03-01", str(admin.id)) == 1
+    assert Job.objects.get(kind="end_of_day").actor == f"staff:{admin.username}"
 
 
 class TestCommand:
