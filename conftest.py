@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from apps.integrations import http
 from apps.integrations.sandbox.server import RunningSandbox, running
 from apps.integrations.tests.support import SandboxInTests
 
@@ -26,5 +27,6 @@ def sandbox(sandbox_server: RunningSandbox, settings) -> Iterator[SandboxInTests
     settings.SANDBOX_URL = sandbox_server.url
     settings.CALLBACK_URL = ""
     sandbox_server.reset()
+    http.breaker.cache_clear()  # one test's outage is not the next one's
     yield SandboxInTests(sandbox_server)
     sandbox_server.reset()

@@ -126,6 +126,12 @@ def decision_view(decision_id: UUID) -> DecisionView:
     )
 
 
+def monthly_obligations(decision_id: UUID) -> Decimal:
+    """What the person's other debts take a month, in yuan, as the decision saw it; zero where it saw no report."""
+    features = Decision.objects.filter(id=decision_id).values_list("features", flat=True).first() or {}
+    return _yuan(int(features.get("monthly_obligations", 0)))
+
+
 def staff_reasons(codes: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """(code, text) for staff."""
     return tuple((code, _(reason(code).staff)) for code in codes)
@@ -225,6 +231,7 @@ __all__: list[Any] = [
     "NoSuchDecision",
     "decision_view",
     "live_version",
+    "monthly_obligations",
     "plain_words",
     "rate_of_grade",
     "staff_reasons",

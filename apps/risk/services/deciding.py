@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, NotFound
+from apps.common.money import CENT
 from apps.common.outbox import publish
 from apps.customers import selectors as customers
 from apps.customers.domain import CustomerFacts
@@ -27,6 +28,7 @@ from apps.risk.services import bureau, evaluation, signals
 MAX_SUBJECT_BYTES: Final = 20_000
 _FEN: Final = Decimal(100)
 _MILLION: Final = Decimal(1_000_000)
+_MILLIONTH: Final = Decimal("0.000001")
 
 
 class NoSuchDecision(NotFound):
@@ -185,8 +187,8 @@ def _record(
         points=verdict.points or {},
         score=verdict.score,
         grade=verdict.grade,
-        limit=None if verdict.limit_fen is None else Decimal(verdict.limit_fen) / _FEN,
-        annual_rate=None if verdict.rate_ppm is None else Decimal(verdict.rate_ppm) / _MILLION,
+        limit=None if verdict.limit_fen is None else (Decimal(verdict.limit_fen) / _FEN).quantize(CENT),
+        annual_rate=None if verdict.rate_ppm is None else (Decimal(verdict.rate_ppm) / _MILLION).quantize(_MILLIONTH),
         latency_ms=latency_ms,
         decided_at=now,
     )
