@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -76,7 +76,7 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
-def _may_complete(application: Application) -> bool:
+def _may_complete(application: Any) -> bool:
     """Signing completes only a credit line, approval only a drawdown of cash, delivery any."""
     if application.state == State.SIGNED:
         return application.kind == Kind.CREDIT_LINE
@@ -276,7 +276,7 @@ class Offer(BusinessModel):
     installments = models.PositiveSmallIntegerField(_("instalments"))
     annual_rate = models.DecimalField(_("annual rate"), max_digits=9, decimal_places=6)
     installment = models.DecimalField(_("monthly payment (yuan)"), max_digits=18, decimal_places=2)
-    apr_irr = models.DecimalField(_("annualised cost (IRR)"), max_digits=9, decimal_places=6)
+    apr_irr = models.DecimalField(_("annualised cost (IRR, percent)"), max_digits=9, decimal_places=6)
     plan = models.JSONField(_("plan"))
     valid_until = models.DateTimeField(_("valid until"))
 

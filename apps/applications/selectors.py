@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -20,6 +20,12 @@ from apps.flows import selectors as flows
 from apps.products import selectors as products
 from apps.products.domain import Plan, plan_from_json
 from apps.risk import selectors as risk
+
+
+_PLAN_FIELDS: Final = (
+    "name", "financing_party", "method", "principal", "installments", "annual_rate", "installment", "first_installment",
+    "total_interest", "fees", "total_cost", "total_paid", "apr_irr", "effective_rate", "down_payment", "deposit", "schedule",
+)  # fmt: skip
 
 
 class NoAcceptedPlan(Conflict):
@@ -53,7 +59,7 @@ class PortalOrder:
     vehicle: str
     lease_type: str
     lease_type_label: str
-    price: Decimal
+    price: Decimal | None
     down_payment: Decimal
     requested_amount: Decimal
     requested_term: int
@@ -184,6 +190,44 @@ def portal_order(application_id: UUID) -> PortalOrder:
         chosen_offer_id=application.chosen_offer_id,
         timeline=timeline(application.id),
     )
+
+
+def application_line(application: Application) -> dict[str, Any]:
+    """The application in one line, as its customer sees it."""
+    return {
+        "id": application.id,
+        "number": application.number,
+        "kind": application.kind,
+        "state": application.state,
+        "vehicle": products.vehicle(application.vehicle_id).name if application.vehicle_id else "",
+        "lease_type": application.lease_type,
+        "price": application.vehicle_price,
+        "down_payment": application.down_payment,
+        "requested_amount": application.requested_amount,
+        "requested_term": application.requested_term,
+        "created_at": application.created_at,
+        "submitted_at": application.submitted_at,
+        "promised_by": application.sla_due_at,
+        "expires_at": application.expires_at,
+    }
+
+
+def offers_in_full(application_id: UUID) -> list[dict[str, Any]]:
+    """The offers of the present round with every cost, best first."""
+    application = by_id(application_id)
+    return [_offer_in_full(offer, application) for offer in current_offers(application)]
+
+
+def _offer_in_full(offer: Offer, application: Application) -> dict[str, Any]:
+    plan = plan_from_json(offer.plan)
+    return {field: getattr(plan, field) for field in _PLAN_FIELDS} | {
+        "id": offer.id,
+        "rank": offer.rank,
+        "chosen": offer.id == application.chosen_offer_id,
+        "valid_until": offer.valid_until,
+        "reasons": products.reason_texts(plan),
+        "cost_table": products.cost_table(plan),
+    }
 
 
 def plain_reasons(application: Application) -> tuple[str, ...]:

@@ -87,6 +87,8 @@ def create_application(
     """
     actor.require("portal.use")
     consultant = dealers.consultant(consultant_id)
+    if not consultant.may_apply:
+        raise NotPermitted(_("The consultant, the shop or the dealer is not active."))
     _own_consultant(actor, consultant_id=consultant.id, shop_id=consultant.shop_id, dealer_id=consultant.dealer_id)
     wish = _checked_wish(price=price, down_payment=down_payment, lease_type=lease_type, term=term)
     vehicle = products.vehicle(vehicle_id)
@@ -141,6 +143,9 @@ def attach_authorisation(*, application_id: UUID, content: bytes, filename: str,
         owner_kind="application",
         owner_ref=application.id,
         customer_ref=application.customer_id,
+        dealer_ref=application.dealer_id,
+        shop_ref=application.shop_id,
+        consultant_ref=application.consultant_id,
         actor=actor,
         now=now,
     )

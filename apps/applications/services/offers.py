@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,11 +16,14 @@ from apps.applications.services.records import WrongState, locked, move
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import Conflict, NotFound, NotPermitted
+from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.customers import selectors as customers
 from apps.organisations.selectors import parameter
 from apps.products import services as products
-from apps.products.domain import Plan
+from apps.products.domain import Plan, plan_to_json
+from apps.products.selectors import vehicle
+from apps.risk import selectors as risk
 
 
 class NoSuchOffer(NotFound):
@@ -57,7 +58,7 @@ def lay_offers(application: Application, *, actor: Actor, now: dt.datetime, fact
 
 def plans_for(application: Application, day: dt.date) -> list[Plan]:
     """The plans that fit, best first."""
-    income = customers.subject(application.customer_id).monthly_income
+    person = customers.subject(application.customer_id, on=day)
     return products.match_plans(
         legal_entity_id=application.legal_entity_id,
         lease_type=application.lease_type or None,
@@ -67,8 +68,11 @@ def plans_for(application: Application, day: dt.date) -> list[Plan]:
         grade=application.grade,
         limit=application.approved_limit,
         annual_rate=application.annual_rate,
-        monthly_income=income,
+        monthly_income=person.monthly_income,
         on=day,
+        power=vehicle(application.vehicle_id).power if application.vehicle_id else None,
+        age=person.age,
+        monthly_debts=risk.monthly_obligations(application.decision_ref) if application.decision_ref else ZERO,
     )
 
 
@@ -88,11 +92,6 @@ def _offer(application: Application, plan: Plan, rank: int, valid_until: dt.date
         plan=plan_to_json(plan),
         valid_until=valid_until,
     )
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """A plan as it is kept with its offer: amounts and dates as text."""
-    return json.loads(json.dumps(dataclasses.asdict(plan), default=str))
 
 
 @transaction.atomic

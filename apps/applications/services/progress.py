@@ -101,7 +101,7 @@ def withdraw(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetim
         raise ReasonMissing
     if application.state != State.WITHDRAWN:
         move(application, "withdraw", actor=actor, now=now, reason=reason)
-        _drop_tasks(application, actor, now)
+        _drop_tasks(application, now)
     return application
 
 
@@ -125,9 +125,11 @@ def _expire(application_id: UUID, *, actor: Actor, now: dt.datetime) -> bool:
     ):  # fmt: skip
         return False
     move(application, "expire", actor=actor, now=now, reason=str(_("Time ran out.")))
-    _drop_tasks(application, actor, now)
+    _drop_tasks(application, now)
     return True
 
 
-def _drop_tasks(application: Application, actor: Actor, now: dt.datetime) -> None:
-    flows.cancel_tasks(subject_kind="application", subject_ref=application.id, actor=actor, now=now)
+def _drop_tasks(application: Application, now: dt.datetime) -> None:
+    """Tasks are the staff's: a customer's or consultant's own scope does not reach them."""
+    process = Actor.system("applications.ending")
+    flows.cancel_tasks(subject_kind="application", subject_ref=application.id, actor=process, now=now)

@@ -102,7 +102,7 @@ def decision_reference(application: Application) -> str:
 
 def subject_facts(application: Application) -> dict[str, Any]:
     """What risk is told of the order: plain values, money in whole 分, ids as text."""
-    vehicle = products.vehicle(application.vehicle_id)
+    vehicle = products.vehicle(application.vehicle_id) if application.vehicle_id else None
     return {
         "kind": application.kind,
         "number": application.number,
@@ -113,8 +113,8 @@ def subject_facts(application: Application) -> dict[str, Any]:
         "dealer_ref": str(application.dealer_id),
         "lease_type": application.lease_type,
         "price": fen(application.vehicle_price),
-        "guide_price": fen(vehicle.guide_price),
-        "power": vehicle.power,
+        "guide_price": fen(vehicle.guide_price if vehicle else None),
+        "power": vehicle.power if vehicle else None,
         "down_payment": fen(application.down_payment),
         "amount": fen(application.requested_amount),
         "term": application.requested_term,

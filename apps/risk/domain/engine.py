@@ -58,7 +58,7 @@ class Flow:
 
     def __init__(self, definition: Mapping[str, Any]) -> None:
         self.shape: FlowShape = check_flow(definition)
-        self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: definition}}})
+        self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: dict(definition)}}})
 
     @property
     def reads(self) -> tuple[str, ...]:

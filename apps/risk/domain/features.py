@@ -130,7 +130,8 @@ def _burden(found: Mapping[str, Any]) -> dict[str, int | bool | str | None]:
 def _signals(signals: Mapping[str, Any]) -> dict[str, int | bool | str | None]:
     flags = ("blacklisted", "greylisted", "whitelisted", "contact_blacklisted")
     counts = ("device_applicants", "consultant_applications", "contact_shared_applicants")
-    return {name: _flag(signals, name) for name in flags} | {name: _whole(signals, name) for name in counts}
+    found: dict[str, int | bool | str | None] = {name: _flag(signals, name) for name in flags}
+    return found | {name: _whole(signals, name) for name in counts}
 
 
 def _instalment(amount: int | None, term: int | None) -> int | None:
