@@ -139,6 +139,39 @@ def test_a_reversed_repayment_never_happened():
         )
 
 
+def test_the_entries_of_a_bounced_debit():
+    """The worked example of docs/rules/posting-rules.md: the differences, as new entries in the open day."""
+    entity = a_lender()
+    loan = a_loan(entity)
+    close_through(entity, dt.date(2025, 2, 19))
+    bounced = pay(loan, "5596.86", DUE_1)
+    close_through(entity, dt.date(2025, 2, 24))
+    services.reverse_transaction(
+        loan_id=loan.id, transaction_id=bounced.id, reason="退票", reference="bounce", actor=SYSTEM, now=beijing(dt.date(2025, 2, 25), 9)
+    )
+    entries = JournalEntry.objects.filter(legal_entity=entity, business_date=dt.date(2025, 2, 25))
+    found = {
+        entry.event: {line.account.code: line.debit - line.credit for line in entry.lines.select_related("account")} for entry in entries
+    }
+    assert found == {
+        "repayment": {"1012": D("-5596.86"), "113201": D("1455.78"), "130301": D("4141.08")},
+        "penalty": {"113202": D("9.19"), "601102": D("-8.67"), "222101": D("-0.52")},
+        "reclassification": {"130302": D("4141.08"), "130301": D("-4141.08")},
+        "provision": {"6702": D("41.41"), "1304": D("-41.41")},
+    }
+    assert {line.subject_ref for entry in entries for line in entry.lines.all()} == {loan.id}
+    booked = {(row.event, row.component): row.booked for row in LoanAmount.objects.filter(loan=loan).exclude(booked=0)}
+    assert booked == {
+        ("disbursement", "principal"): D("120000.00"),
+        ("accrual", "interest"): D("1535.08"),
+        ("accrual", "interest_vat"): D("92.11"),
+        ("penalty", "penalty"): D("8.67"),
+        ("penalty", "penalty_vat"): D("0.52"),
+        ("reclassification", "overdue"): D("4141.08"),
+        ("provision", "principal"): D("1200.00"),
+    }
+
+
 def test_a_back_dated_payment_gives_the_books_of_one_in_time():
     entity, twin = a_lender("LATE"), a_lender("GOOD")
     loan, other = a_loan(entity), a_loan(twin)
