@@ -208,6 +208,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 OTP_TOTP_ISSUER = "Carloan"
 LOGIN_URL = "portal:login"
+LOGIN_REDIRECT_URL = "portal:home"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_LIMITS_S = {"staff": {"idle": 1800, "total": SESSION_COOKIE_AGE}, "dealer": {"idle": 2 * 3600, "total": SESSION_COOKIE_AGE}}
 SESSION_COOKIE_HTTPONLY = True

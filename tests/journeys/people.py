@@ -101,7 +101,7 @@ class Browser:
         self.username = username
         token = str(TOTP(bytes.fromhex(totp_key)).token()).zfill(6)
         page = self.submit(login_path, {"username": username, "password": password, "otp_token": token})
-        if page.url.path.rstrip("/") == login_path.rstrip("/"):
+        if page.url.path.rstrip("/") == login_path.rstrip("/") or page.status_code == 422:
             raise JourneyError(f"{username} could not sign in: {self.complaints(page)}")
 
     def open(self, path: str) -> httpx.Response:

@@ -121,7 +121,7 @@ class CarLoanStory:
         """Write an artefact beside the report; returns its path."""
         path = self.folder / name
         path.write_bytes(content)
-        self.facts.setdefault("artefacts", {})[name.split(".")[0]] = str(path)
+        self.facts.setdefault("artefacts", {})[Path(name).stem] = str(path)
         return str(path)
 
     # -- 1: the lender ------------------------------------------------------------------------------

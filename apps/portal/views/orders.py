@@ -194,10 +194,9 @@ def contract_pdf(request: DealerRequest, order_id: UUID) -> HttpResponse:
     """The contract as PDF: signed when it is signed."""
     _order(request, order_id)
     contract = contracts.contract_of(order_id)
-    document_id = contract and (contract.signed_document_ref or contract.document_ref)
-    if not document_id:
+    if contract is None or contract.document_id is None:
         raise NotFound(_("The contract is not ready yet."))
-    return _pdf(documents.read(document_id), f"{contract.number}.pdf")
+    return _pdf(documents.read(contract.document_id), f"{contract.number}.pdf")
 
 
 def _pdf(content: bytes, filename: str) -> HttpResponse:

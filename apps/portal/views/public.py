@@ -24,8 +24,10 @@ MAX_FILE_BYTES = 20 * 1024 * 1024
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The portal for those who are signed in, the log-in for others."""
-    return redirect("portal:orders" if request.user.is_authenticated else "portal:login")
+    """Each to the own pages: dealers to their orders, staff to the back office, others to the log-in."""
+    if not request.user.is_authenticated:
+        return redirect("portal:login")
+    return redirect("admin:index" if request.user.is_staff else "portal:orders")
 
 
 @require_http_methods(["GET", "POST"])
