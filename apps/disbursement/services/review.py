@@ -23,12 +23,12 @@ from apps.disbursement.services.checks import look_again
 from apps.disbursement.services.records import lock_disbursement
 from apps.disbursement.services.routing import choose_route
 from apps.disbursement.services.vouchers import issue_voucher
-from apps.flows import selectors as flows_read
 from apps.flows import services as flows
 from apps.organisations import selectors as organisations
 
 ACTIVITY = "disbursement_review"
 SUBJECT = "disbursement"
+_SYSTEM = Actor.system("disbursement.review")
 _State = Disbursement.State
 
 
@@ -56,10 +56,10 @@ class OwnCase(NotPermitted):
 @transaction.atomic
 def open_disbursement(*, application_id: UUID, contract_id: UUID, actor: Actor, now: dt.datetime) -> Disbursement:
     """The contract is signed: prepare the payment and put it before a reviewer. A repetition finds the first one."""
-    applications.mark_disbursement_review(application_id=application_id, actor=actor, now=now)
     live = Disbursement.objects.filter(application_ref=application_id).exclude(state__in=[_State.CANCELLED, _State.REVERSED]).first()
     if live is not None:
         return live
+    applications.mark_disbursement_review(application_id=application_id, actor=actor, now=now)
     facts = applications_read.contract_facts(application_id)
     disbursement = Disbursement.objects.create(
         number=next_number("D", clock.local_date(now)),
@@ -127,14 +127,10 @@ def review_disbursement(*, disbursement_id: UUID, outcome: str, reason: str, act
         _turn_down(disbursement, outcome, reason.strip(), actor, now)
     else:
         raise BadInput(fields={"outcome": [str(_("Choose approve, refuse or return."))]})
-    _end_task(disbursement, outcome, reason.strip(), actor, now)
+    flows.complete_subject_task(
+        subject_kind=SUBJECT, subject_ref=disbursement.id, activity=ACTIVITY, outcome=outcome, reason=reason.strip(), actor=actor, now=now
+    )
     return disbursement
-
-
-def _end_task(disbursement: Disbursement, outcome: str, reason: str, actor: Actor, now: dt.datetime) -> None:
-    task = flows_read.task_for(SUBJECT, disbursement.id, ACTIVITY)
-    if task is not None:
-        flows.complete_task(task_id=task.id, outcome=outcome, reason=reason, actor=actor, now=now)
 
 
 def _refuse_own_case(disbursement: Disbursement, actor: Actor) -> None:
@@ -158,16 +154,10 @@ def _approve(disbursement: Disbursement, reason: str, actor: Actor, now: dt.date
 
 
 def _turn_down(disbursement: Disbursement, outcome: str, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """The payment is not made and its contract no longer stands; a return lets a new contract be made."""
     disbursement.cancel()
     disbursement.reason, disbursement.finished_at = reason[:300], now
     disbursement.save()
-    if outcome == "refuse":
-        applications.mark_refused(application_id=disbursement.application_ref, reason=reason, actor=actor, now=now)
-    else:
-        _void_contract(disbursement, reason, actor, now)
-        applications.mark_contracting(application_id=disbursement.application_ref, reason=reason, actor=actor, now=now)
-
-
-def _void_contract(disbursement: Disbursement, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """The signed contract of a returned payment no longer stands."""
-    contracts.void_contract(contract_id=disbursement.contract_ref, reason=reason, actor=actor, now=now)
+    contracts.void_contract(contract_id=disbursement.contract_ref, reason=reason, actor=_SYSTEM, now=now)
+    mark = applications.mark_refused if outcome == "refuse" else applications.mark_contracting
+    mark(application_id=disbursement.application_ref, reason=reason, actor=actor, now=now)

@@ -24,7 +24,7 @@ from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.terms import Method
 from apps.organisations import services as organisations
 from apps.organisations.models import LegalEntity
-from apps.organisations.tests.factories import LegalEntityFactory
+from apps.organisations.tests.factories import LegalEntityFactory, UserFactory
 
 SYSTEM = Actor.system("tests")
 DAY = dt.date(2026, 3, 2)  # a Monday
@@ -160,10 +160,11 @@ def a_loan(entity: LegalEntity | None = None, *, customer: Customer | None = Non
 
 def staff(entity: LegalEntity, *permissions: str) -> Actor:
     """A member of staff of a lender."""
+    user = UserFactory(legal_entity=entity)
     return Actor(
         kind="staff",
-        label=f"staff{next(_numbers)}",
-        user_id=new_id(),
+        label=user.actor_label,
+        user_id=user.id,
         permissions=frozenset(permissions),
         data_scope=DataScope("entity", entity.id),
     )

@@ -54,9 +54,7 @@ def verdicts(order: RepaymentOrder) -> list[str]:
 
 
 def result(order: RepaymentOrder, outcome: str, amount: Decimal | None = None, *, now: dt.datetime, reason: str = "") -> str:
-    return services.record_debit_result(
-        order_no=order.order_no, outcome=outcome, amount=amount, bank_ref="B1", reason=reason, now=now
-    )
+    return services.record_debit_result(order_no=order.order_no, outcome=outcome, amount=amount, bank_ref="B1", reason=reason, now=now)
 
 
 def test_the_business_day_orders_the_debit_of_what_is_due_once(loan, due, sandbox):
@@ -141,9 +139,7 @@ def test_a_result_that_contradicts_the_end_changes_nothing(loan, due, sandbox):
 
 
 def test_a_result_for_a_number_that_is_not_ours_is_only_noted(loan, due):
-    verdict = services.record_debit_result(
-        order_no="R999", outcome="succeeded", amount=Decimal("1.00"), bank_ref="B", reason="", now=due
-    )
+    verdict = services.record_debit_result(order_no="R999", outcome="succeeded", amount=Decimal("1.00"), bank_ref="B", reason="", now=due)
     assert verdict == "unknown_order"
     assert BankNotice.objects.get(order_no="R999").legal_entity_id is None
 
