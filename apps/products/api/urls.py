@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.products.api import views
+
+urlpatterns = [
+    path("vehicles", views.VehiclesView.as_view()),
+    path("products", views.ProductsView.as_view()),
+    path("calculator", views.CalculatorView.as_view()),
+]
