@@ -333,6 +333,5 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "LOGIN": {"form": "apps.organisations.forms.StaffLoginForm"},
-    "STYLES": ["/static/css/tokens.css", "/static/css/backoffice.css"],
     "SIDEBAR": {"show_search": True, "navigation": "apps.backoffice.navigation.sidebar"},
 }

@@ -23,18 +23,18 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
-def money(amount: Decimal | None) -> str:
+def money(amount: Decimal | None, places: int = 2) -> str:
     """`120000` → `120,000.00`; a true minus; a dash for nothing."""
     if amount is None or amount == "":
         return "–"
     value = Decimal(str(amount))
-    return f"{value:,.2f}".replace("-", "−")
+    return f"{value:,.{places}f}".replace("-", "−")
 
 
 @register.filter
-def percent(share: Any) -> str:
-    """A fraction as a percentage with two decimals: `0.108` → `10.80%`."""
-    return "–" if share is None else f"{Decimal(str(share)) * 100:.2f}%"
+def percent(share: Any, places: int = 2) -> str:
+    """A fraction as a percentage, with two decimals unless told: `0.108` → `10.80%`."""
+    return "–" if share is None else f"{Decimal(str(share)) * 100:.{places}f}%"
 
 
 @register.filter

@@ -1,0 +1,150 @@
+"""Words for codes that reach pages of the back office, and values of features in their units."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from django import template
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from apps.backoffice.loan_page import COMPONENT_NAMES
+from apps.common.templatetags.carloan import money, percent
+
+register = template.Library()
+
+DEEDS: Final = {
+    "create": _("Order opened"),
+    "attach_authorisation": _("Authorisation attached"),
+    "submit": _("Handed in"),
+    "screen": _("Put before the machine"),
+    "refer": _("Referred to a reviewer"),
+    "ask_more": _("Sent back for papers"),
+    "offer": _("Plans laid before the customer"),
+    "decline": _("Declined"),
+    "accept": _("Plan taken"),
+    "start_contracting": _("Contract in preparation"),
+    "sign": _("Signed by all parties"),
+    "start_disbursement_review": _("Put before disbursement review"),
+    "approve": _("Approved for disbursement"),
+    "refuse": _("Refused at disbursement"),
+    "voucher": _("Voucher issued"),
+    "deliver": _("Car delivered"),
+    "complete": _("Completed"),
+    "withdraw": _("Withdrawn"),
+    "expire": _("Expired"),
+    "cancel": _("Cancelled"),
+}
+STATES: Final = {
+    "draft": _("draft"),
+    "submitted": _("submitted"),
+    "screening": _("screening"),
+    "manual_review": _("in manual review"),
+    "more_info": _("more papers wanted"),
+    "offered": _("offered"),
+    "accepted": _("accepted"),
+    "contracting": _("contract in preparation"),
+    "signed": _("signed"),
+    "disbursement_review": _("in disbursement review"),
+    "approved": _("approved for disbursement"),
+    "vouchered": _("voucher issued"),
+    "delivered": _("car delivered"),
+    "completed": _("completed"),
+    "declined": _("declined"),
+    "withdrawn": _("withdrawn"),
+    "expired": _("expired"),
+    "refused": _("refused at disbursement"),
+    "cancelled": _("cancelled"),
+}
+EVENTS: Final = {
+    "disbursement": _("disbursement"),
+    "repayment": _("repayment"),
+    "accrual": _("accrual"),
+    "penalty": _("penalty interest"),
+    "fee": _("fee"),
+    "non_accrual": _("non-accrual"),
+    "reclassification": _("reclassification"),
+    "provision": _("provision"),
+}
+OUTCOMES: Final = {
+    "approve": _("approve"),
+    "review": _("to a person"),
+    "decline": _("decline"),
+    "more_info": _("more papers"),
+}
+TONES: Final = {"decline": "overdue", "review": "warn", "more_info": "blocked", "approve": "ok"}
+UNITS: Final = {"months": _("%(n)s months"), "years": _("%(n)s years"), "days": _("%(n)s days")}
+
+
+def _word(words: dict[str, Any], code: str) -> str:
+    return str(words[code]) if code in words else code.replace("_", " ")
+
+
+@register.filter
+def deed(code: str) -> str:
+    """An order's deed in words."""
+    return _word(DEEDS, code)
+
+
+@register.filter
+def state_word(code: str) -> str:
+    """An order's state in words."""
+    return _word(STATES, code)
+
+
+@register.filter
+def event(code: str) -> str:
+    """An event of the books in words."""
+    return _word(EVENTS, code)
+
+
+@register.filter
+def component(code: str) -> str:
+    """A component of what is owed in words."""
+    return _word(COMPONENT_NAMES, code)
+
+
+@register.filter
+def kind_word(code: str) -> str:
+    """A kind of proposal: `ledger.adjust` → `ledger: adjust`."""
+    return code.replace(".", ": ").replace("_", " ")
+
+
+@register.filter
+def outcome(code: str) -> str:
+    """What a rule or a decision asks for, in words."""
+    return _word(OUTCOMES, code)
+
+
+@register.filter
+def outcome_tone(code: str) -> str:
+    """The class of its tag."""
+    return TONES.get(code, "info")
+
+
+@register.filter
+def feature(value: Any) -> str:
+    """A feature's value in the unit that people use: yuan, percent, months."""
+    raw, unit = value.value, value.unit
+    if isinstance(raw, bool):
+        return _t("yes") if raw else _t("no")
+    if unit == "分":
+        return money(Decimal(raw) / 100)
+    if unit == "bp":
+        return percent(Decimal(raw) / 10_000)
+    if unit in UNITS:
+        return str(UNITS[unit]) % {"n": f"{raw:,}"}
+    return f"{raw:,}" if isinstance(raw, int) else str(raw)
+
+
+@register.filter
+def seconds(milliseconds: int | None) -> str:
+    """`1,234` milliseconds as `1.2 s`."""
+    return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+
+
+@register.filter
+def share_of(parts: int) -> str:
+    """Parts of 10,000 as a percentage without needless zeros: `3500` → `35%`."""
+    return f"{(Decimal(parts) / 100).normalize():f}%"

@@ -1,0 +1,37 @@
+"""Addresses of the pages beside the admin's lists; mounted under /backoffice/ by `site`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+
+from apps.backoffice.views import approvals, business_day, disbursement, loans, review, shared, workbench
+
+
+def pages() -> list[Any]:
+    """All pages; row links of four lists lead to the page of the thing instead of the bare form."""
+    return [
+        path("workbench/", workbench.workbench, name="workbench"),
+        path("workbench/next/", workbench.claim_next, name="claim_next"),
+        path("workbench/<uuid:task_id>/claim/", workbench.claim, name="claim"),
+        path("workbench/<uuid:task_id>/hand-back/", workbench.hand_back, name="hand_back"),
+        path("review/<uuid:application_id>/", review.review, name="review"),
+        path("review/<uuid:application_id>/decide/", review.decide, name="review_decide"),
+        path("review/<uuid:application_id>/calculator/", review.calculator, name="review_calculator"),
+        path("disbursement/<uuid:disbursement_id>/", disbursement.disbursement_page, name="disbursement"),
+        path("disbursement/<uuid:disbursement_id>/decide/", disbursement.decide, name="disbursement_decide"),
+        path("disbursement/<uuid:disbursement_id>/send-again/", disbursement.send_again, name="disbursement_send_again"),
+        path("loans/<uuid:loan_id>/", loans.loan, name="loan"),
+        path("loans/<uuid:loan_id>/statement/", loans.statement, name="loan_statement"),
+        path("eod/", business_day.business_day, name="eod"),
+        path("approvals/", approvals.inbox, name="approvals"),
+        path("approvals/<uuid:request_id>/", approvals.change_request, name="approval"),
+        path("approvals/<uuid:request_id>/decide/", approvals.decide, name="approval_decide"),
+        path("documents/<uuid:document_id>/", shared.document, name="document"),
+        path("customers/<uuid:customer_id>/unmask/", shared.unmask, name="unmask"),
+        path("applications/application/<uuid:object_id>/change/", shared.to_page("admin:review")),
+        path("disbursement/disbursement/<uuid:object_id>/change/", shared.to_page("admin:disbursement")),
+        path("loans/loan/<uuid:object_id>/change/", shared.to_page("admin:loan")),
+        path("common/changerequest/<uuid:object_id>/change/", shared.to_page("admin:approval")),
+    ]
