@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from prometheus_client import Counter
 
 from apps.common.actors import Actor
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 _RECEIVED = Counter("carloan_callbacks_total", "Callbacks of outside parties.", ["party", "outcome"])
 _STATUS = {"applied": 200, "duplicate": 200, "progress": 200, "superseded": 200, "unknown_order": 404}
 REFUSED_STATUS = 422
+PURGED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.dat
 
 
 def _is_replay(party: str, nonce: str) -> bool:
-    CallbackNonce.objects.filter(seen_at__lt=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2 * MAX_AGE_S)).delete()
+    with transaction.atomic():
+        stale = CallbackNonce.objects.filter(seen_at__lt=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2 * MAX_AGE_S))
+        old = list(stale.select_for_update(skip_locked=True).values_list("id", flat=True)[:PURGED_AT_ONCE])
+        if old:
+            CallbackNonce.objects.filter(id__in=old).delete()
     _, is_new = CallbackNonce.objects.get_or_create(party=party, nonce=nonce)
     return not is_new
 

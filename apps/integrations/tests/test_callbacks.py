@@ -48,6 +48,12 @@ class TestTrust:
         assert GatewayCall.objects.latest("id").outcome == "replayed"
         assert CallbackNonce.objects.count() == 1
 
+    def test_nonces_are_forgotten_when_their_signatures_are_stale(self, sandbox):
+        old = CallbackNonce.objects.create(party="bank", nonce="a" * 32)
+        CallbackNonce.objects.filter(id=old.id).update(seen_at=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=601))
+        sandbox.post_callback("bank", result())
+        assert not CallbackNonce.objects.filter(id=old.id).exists()
+
     def test_only_post(self):
         assert Client().get("/callbacks/bank/").status_code == 405
 
