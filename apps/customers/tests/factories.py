@@ -45,13 +45,6 @@ class CustomerFactory(factory.django.DjangoModelFactory):
     class Params:
         serial = factory.Sequence(lambda n: n)
         number = factory.LazyAttribute(lambda row: f"138{10_000_000 + row.serial}")
-        identified = factory.Trait(
-            name="王小明",
-            masked_name=mask_name("王小明"),
-            id_number=factory.LazyAttribute(lambda row: id_number(row.serial % 1000, birthday=dt.date(1990 - row.serial // 1000, 3, 7))),
-            id_number_hash=factory.LazyAttribute(lambda row: blind_index(row.id_number, purpose="id_number")),
-            masked_id_number=factory.LazyAttribute(lambda row: mask_id_number(row.id_number)),
-        )
 
     legal_entity = factory.SubFactory(LegalEntityFactory)
     phone = factory.LazyAttribute(lambda row: row.number)
@@ -79,10 +72,11 @@ class VerifiedCustomerFactory(CustomerFactory):
     class Meta:
         model = Customer
 
-    class Params:
-        identified = True
-
     name = "王小明"
+    masked_name = mask_name("王小明")
+    id_number = factory.LazyAttribute(lambda row: id_number(row.serial % 1000, birthday=dt.date(1990 - row.serial // 1000, 3, 7)))
+    id_number_hash = factory.LazyAttribute(lambda row: blind_index(row.id_number, purpose="id_number"))
+    masked_id_number = factory.LazyAttribute(lambda row: mask_id_number(row.id_number))
     state = Customer.State.VERIFIED
     verified_at = NOW
 
