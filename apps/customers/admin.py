@@ -104,6 +104,15 @@ class LoginRecordAdmin(CarloanModelAdmin):
     ordering = ("-at",)
 
 
+@admin.register(models.Consent)
+class ConsentAdmin(CarloanModelAdmin):
+    list_display = ("given_at", "customer", "kind", "version", "withdrawn_at")
+    list_filter = ("kind",)
+    list_select_related = ("customer",)
+    fields = ("customer", "kind", "version", "text", "given_at", "ip", "withdrawn_at")
+    ordering = ("-given_at",)
+
+
 @admin.register(models.ConsentText)
 class ConsentTextAdmin(CarloanModelAdmin):
     list_display = ("kind", "version", "title", "purpose", "effective_from", "legal_entity")

@@ -54,7 +54,16 @@ def dealer(dealer_id: UUID) -> DealerBrief:
 
 def shop(shop_id: UUID) -> ShopBrief:
     """A shop. Raises `NoSuchShop`."""
-    row = Shop.objects.select_related("dealer").filter(id=shop_id).first()
+    return _shop(Shop.objects.select_related("dealer").filter(id=shop_id).first())
+
+
+def shop_by_code(code: str, legal_entity_id: UUID) -> ShopBrief:
+    """A lender's shop by its code; the first one where dealers share a code. Raises `NoSuchShop`."""
+    rows = Shop.objects.select_related("dealer").filter(code=code, dealer__legal_entity_id=legal_entity_id)
+    return _shop(rows.order_by("created_at").first())
+
+
+def _shop(row: Shop | None) -> ShopBrief:
     if row is None:
         raise NoSuchShop
     return ShopBrief(
