@@ -308,6 +308,7 @@ def decide_way_out(*, difference_id: UUID, approve: bool, actor: Actor, now: dt.
         return case
     case.approve()
     case.approved_by = str(actor)
+    case.save()
     if case.action == Difference.Action.BOOK:
         _book_to_suspense(case, actor, now)
     case.resolve()
