@@ -78,14 +78,6 @@ def _shop(row: Shop | None) -> ShopBrief:
     )
 
 
-def shop_by_code(code: str, legal_entity_id: UUID) -> ShopBrief:
-    """A shop by its code. Raises `NoSuchShop`."""
-    row = Shop.objects.filter(code=code, dealer__legal_entity_id=legal_entity_id).first()
-    if row is None:
-        raise NoSuchShop
-    return shop(row.id)
-
-
 def consultant(consultant_id: UUID) -> ConsultantBrief:
     """A consultant by id. Raises `NoSuchConsultant`."""
     return _consultant(Consultant.objects.select_related("shop__dealer", "user").filter(id=consultant_id).first())

@@ -175,6 +175,11 @@ class CostRow:
     contingent: bool
     free_after: int | None = None
 
+    @property
+    def annualised(self) -> Decimal | None:
+        """The share of the annual cost that the cost table shows: compounded, in percent."""
+        return self.annual_compound
+
 
 @dataclass(frozen=True)
 class Reason:

@@ -7,7 +7,6 @@ from apps.products.services.versions import create_version, install_shipped_prod
 
 __all__ = [
     "SHIPPED_VEHICLES",
-    "SHIPPED_VEHICLES",
     "ImportReport",
     "build_terms",
     "calculate",
