@@ -256,7 +256,7 @@ class ApplicationEvent(BusinessModel):
     class Meta:
         verbose_name = _("application event")
         verbose_name_plural = _("application events")
-        ordering = ["at", "id"]
+        ordering = ["id"]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

@@ -21,7 +21,6 @@ from apps.products import selectors as products
 from apps.products.domain import Plan, plan_from_json
 from apps.risk import selectors as risk
 
-
 _PLAN_FIELDS: Final = (
     "name", "financing_party", "method", "principal", "installments", "annual_rate", "installment", "first_installment",
     "total_interest", "fees", "total_cost", "total_paid", "apr_irr", "effective_rate", "down_payment", "deposit", "schedule",
@@ -153,8 +152,8 @@ def current_offers(application: Application) -> QuerySet[Offer]:
 
 
 def timeline(application_id: UUID) -> tuple[TimelineEntry, ...]:
-    """The order's story, oldest first."""
-    rows = ApplicationEvent.objects.filter(application_id=application_id).order_by("at", "id")
+    """The order's story, as it was written down (ids are ordered by time)."""
+    rows = ApplicationEvent.objects.filter(application_id=application_id).order_by("id")
     return tuple(TimelineEntry(row.at, row.deed, row.from_state, row.to_state, row.actor, row.origin, row.reason) for row in rows)
 
 

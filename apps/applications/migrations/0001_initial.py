@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'application event',
                 'verbose_name_plural': 'application events',
-                'ordering': ['at', 'id'],
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(

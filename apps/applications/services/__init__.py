@@ -15,7 +15,7 @@ from apps.applications.services.progress import (
     mark_vouchered,
     withdraw,
 )
-from apps.applications.services.review import claim_review, review
+from apps.applications.services.reviewing import claim_review, review
 from apps.applications.services.screening import apply_again, heed_decision, screen_again, submit
 
 __all__ = [
