@@ -285,7 +285,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "ApplicationKindEnum": "apps.applications.models.Kind",
+        "ApplicationStateEnum": "apps.applications.models.State",
+        "ConsentKindEnum": "apps.customers.api.serializers.CONSENT_KINDS",
+        "ContractKindEnum": "apps.contracts.models.Contract.Kind",
+        "ContractStateEnum": "apps.contracts.models.State",
+        "RepaymentPurposeEnum": "apps.disbursement.models.RepaymentOrder.Purpose",
+    },
 }
 SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,

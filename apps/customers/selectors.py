@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.common import clock
 from apps.common.crypto import blind_index
 from apps.common.errors import Conflict, NotFound
+from apps.common.models import ProjectNow
 from apps.customers.domain import (
     MIN_CONTACTS,
     CardBank,
@@ -191,11 +192,11 @@ def liveness_fresh(customer_id: UUID, within: dt.timedelta, now: dt.datetime) ->
 
 
 def subject(customer_id: UUID, *, on: dt.date | None = None) -> CustomerFacts:
-    """Facts for a decision, as of a day (today by the project's clock unless given). Raises `NoSuchCustomer`."""
-    row = Customer.objects.filter(id=customer_id).select_related("work").first()
+    """Facts for a decision, as of a day (unless given: today by the project's clock, as the database tells it). Raises `NoSuchCustomer`."""
+    row = Customer.objects.filter(id=customer_id).select_related("work").annotate(present=ProjectNow()).first()
     if row is None:
         raise NoSuchCustomer
-    day = on or clock.local_date(clock.now())
+    day = on or clock.local_date(row.present)
     identity = read_id_number(row.id_number) if row.id_number else None
     passed = passed_checks(customer_id, now=clock.beijing(day + dt.timedelta(days=1)))
     work = getattr(row, "work", None)
