@@ -62,7 +62,9 @@ class EncryptedTextField(models.TextField):
     description = "Encrypted text"
 
     def _context(self) -> str:
-        return f"{self.model._meta.db_table}.{self.column}"
+        # A row of the audit holds the same ciphertext as the row it tells of: it is read in that row's context.
+        model = getattr(self.model, "pgh_tracked_model", None) or self.model
+        return f"{model._meta.db_table}.{self.column}"
 
     def get_prep_value(self, value: Any) -> Any:
         if value is None or value == "":

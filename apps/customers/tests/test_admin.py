@@ -48,3 +48,10 @@ def test_the_page_is_for_those_who_may_view_customers(page):
     assert page.has_view_permission(request_of(UserFactory(roles=["auditor"])))
     assert not page.has_view_permission(request_of(UserFactory(roles=["finance"])))
     assert not page.has_change_permission(request_of(UserFactory(roles=["entity_admin"])))
+
+
+def test_the_history_of_a_customer_can_be_read():
+    person = VerifiedCustomerFactory()
+    story = list(person.events.order_by("pgh_id"))
+    assert story[-1].state == "verified"
+    assert (story[-1].masked_phone, story[-1].phone) == (person.masked_phone, person.phone)
