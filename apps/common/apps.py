@@ -6,4 +6,7 @@ class CommonConfig(AppConfig):
     name = "apps.common"
 
     def ready(self) -> None:
+        from apps.common import triggers
+
+        triggers.install()
         autodiscover_modules("handlers")

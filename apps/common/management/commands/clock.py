@@ -31,4 +31,8 @@ class Command(BaseCommand):
             except RuntimeError as error:
                 raise BadInput(str(error)) from error
         now = clock.now()
-        return {"now": now.astimezone(clock.BEIJING).isoformat(timespec="seconds"), "offset_seconds": round(clock.offset().total_seconds())}, "", 0
+        return (
+            {"now": now.astimezone(clock.BEIJING).isoformat(timespec="seconds"), "offset_seconds": round(clock.offset().total_seconds())},
+            "",
+            0,
+        )
