@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.applications.models import Application, ApplicationEvent, Offer, State
 from apps.applications.services.records import NoSuchApplication
+from apps.common.crypto import blind_index
 from apps.common.errors import Conflict
 from apps.customers import selectors as customers
 from apps.documents import selectors as documents
@@ -128,13 +130,21 @@ def by_id(application_id: UUID) -> Application:
 
 
 def orders_of(user: Any, *, states: Iterable[str] = (), search: str = "") -> QuerySet[Application]:
-    """Orders that the user may see, newest first; `search` matches the order's number."""
+    """Orders that the user may see, newest first; `search` is part of an order's number, or a customer's whole phone or ID number."""
     orders = Application.objects.visible_to(user).select_related("vehicle", "shop", "consultant", "customer")
     if states:
         orders = orders.filter(state__in=list(states))
     if search:
-        orders = orders.filter(number__icontains=search.strip())
+        orders = orders.filter(_matching("".join(search.split())))
     return orders.order_by("-created_at", "-id")
+
+
+def _matching(text: str) -> Q:
+    if re.fullmatch(r"1\d{10}", text):
+        return Q(customer__phone_hash=blind_index(text, purpose="phone"))
+    if re.fullmatch(r"\d{17}[\dXx]", text):
+        return Q(customer__id_number_hash=blind_index(text, purpose="id_number"))
+    return Q(number__icontains=text)
 
 
 def visible_order(user: Any, application_id: UUID) -> Application:

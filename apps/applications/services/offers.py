@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.applications.events import ApplicationOffered, OfferAccepted
 from apps.applications.models import Application, Offer, State
+from apps.applications.services.progress import signing_ends
 from apps.applications.services.records import WrongState, locked, move
 from apps.common import clock
 from apps.common.actors import Actor
@@ -110,8 +111,7 @@ def accept_offer(*, application_id: UUID, offer_id: UUID, actor: Actor, now: dt.
     if offer.valid_until <= now:
         raise OfferExpired
     application.chosen_offer = offer
-    days = int(parameter("application.accepted_days", on=clock.local_date(now), legal_entity_id=application.legal_entity_id))
-    application.expires_at = now + dt.timedelta(days=days)
+    application.expires_at = signing_ends(application, now)
     move(application, "accept", actor=actor, now=now, facts={"offer": str(offer.id), "principal": str(offer.principal)})
     publish(
         OfferAccepted(

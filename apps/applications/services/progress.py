@@ -14,9 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.applications.models import Application, State
 from apps.applications.services.records import locked, move
+from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput
 from apps.flows import services as flows
+from apps.organisations.selectors import parameter
 
 
 class ReasonMissing(BadInput):
@@ -29,8 +31,16 @@ class ReasonMissing(BadInput):
 def _mark(application_id: UUID, deed: str, target: State, *, actor: Actor, now: dt.datetime, reason: str) -> Application:
     application = locked(application_id, actor)
     if application.state != target:
+        if application.state != State.ACCEPTED:  # the time to sign runs from acceptance, and anew when a contract is made again
+            application.expires_at = signing_ends(application, now) if target == State.CONTRACTING else None
         move(application, deed, actor=actor, now=now, reason=reason)
     return application
+
+
+def signing_ends(application: Application, now: dt.datetime) -> dt.datetime:
+    """Until when a contract taken or made again at `now` has to be signed."""
+    days = int(parameter("application.accepted_days", on=clock.local_date(now), legal_entity_id=application.legal_entity_id))
+    return now + dt.timedelta(days=days)
 
 
 @transaction.atomic

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from apps.applications.events import ApplicationDeclined
-from apps.applications.models import Application, State
+from apps.applications.models import Application, Kind, State
 from apps.applications.services.offers import lay_offers
 from apps.applications.services.progress import ReasonMissing
 from apps.applications.services.records import WrongState, locked, move
-from apps.applications.services.screening import REVIEW_ACTIVITY, REVIEW_PERMISSION, SUBJECT_KIND
+from apps.applications.services.screening import FLOWS, REVIEW_ACTIVITY, REVIEW_PERMISSION, SUBJECT_KIND
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict, NotPermitted
@@ -118,11 +118,20 @@ def _approve(
     if chosen not in GRADES:
         raise BadReview(fields={"grade": [str(_("Choose a grade from A to D."))]})
     if chosen != application.grade or application.annual_rate is None:
-        application.annual_rate = risk.rate_of_grade(flow_code=application.kind, legal_entity_id=application.legal_entity_id, grade=chosen)
+        application.annual_rate = _rate(application, chosen)
     application.grade, application.approved_limit, application.decided_at = chosen, round_money(amount), now
     facts |= {"amount": str(application.approved_limit), "grade": chosen}
     if not lay_offers(application, actor=actor, now=now, facts=facts, reason=reason):
         raise NoPlanFits
+
+
+def _rate(application: Application, grade: str) -> Decimal | None:
+    """The flow's rate for a grade; without a flow in force the product's own rate for the grade holds."""
+    flow_code = FLOWS[Kind(application.kind)]
+    try:
+        return risk.rate_of_grade(flow_code=flow_code, legal_entity_id=application.legal_entity_id, grade=grade)
+    except risk.NoLiveFlow:
+        return None
 
 
 def _reviewable(application: Application, actor: Actor) -> None:

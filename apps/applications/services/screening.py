@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -28,7 +28,7 @@ from apps.risk.events import DecisionMade
 REVIEW_ACTIVITY = "credit_review"
 REVIEW_PERMISSION = "applications.review"
 SUBJECT_KIND = "application"
-FLOWS = {Kind.CAR_LOAN: "car_loan"}
+FLOWS: Final = {Kind.CAR_LOAN: "car_loan", Kind.CREDIT_LINE: "credit_line", Kind.DRAWDOWN: "drawdown"}
 
 
 class AuthorisationMissing(Conflict):

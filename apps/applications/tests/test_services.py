@@ -29,7 +29,6 @@ from apps.organisations.models import User
 from apps.risk import services as risk
 from apps.risk.events import DecisionMade
 from apps.risk.models import Decision, DecisionFlowVersion, DecisionRequest
-from apps.risk.selectors import NoLiveFlow
 
 pytestmark = pytest.mark.django_db
 THIN, FRAUD, INDEBTED = 910, 920, 930
@@ -403,6 +402,16 @@ class TestOffers:
             "completed", "cancelled",
         ]  # fmt: skip
 
+    def test_a_contract_made_again_has_its_own_time(self, sandbox: Any, shop: Shop) -> None:
+        application, _customer = self.accepted(shop)
+        services.mark_contracting(application_id=application.id, actor=SYSTEM, now=NOW)
+        services.mark_signed(application_id=application.id, actor=SYSTEM, now=NOW)
+        assert again(application).expires_at is None
+        later = NOW + dt.timedelta(days=20)
+        services.mark_contracting(application_id=application.id, actor=SYSTEM, now=later)
+        assert services.expire_stale(actor=SYSTEM, now=later + dt.timedelta(days=6)) == 0
+        assert services.expire_stale(actor=SYSTEM, now=later + dt.timedelta(days=7)) == 1
+
     def test_a_car_loan_is_not_completed_by_signature_or_approval(self, sandbox: Any, shop: Shop) -> None:
         application, _customer = self.accepted(shop)
         for mark in (services.mark_contracting, services.mark_signed):
@@ -486,6 +495,14 @@ class TestScope:
             with pytest.raises(records.NoSuchApplication):
                 deed()
 
+    def test_orders_are_found_by_number_phone_and_id_number(self, shop: Shop) -> None:
+        first, second = person(shop.entity, 1), person(shop.entity, 2)
+        orders = {shop.enter(first).number: first, shop.enter(second).number: second}
+        for number, customer in orders.items():
+            for text in (number, number[-4:], customer.phone, customer.id_number.lower()):
+                assert [row.number for row in selectors.orders_of(shop.seller, search=text)] == [number], text
+        assert not selectors.orders_of(shop.seller, search="13900000000")
+
     def test_lists_cost_a_fixed_number_of_queries(self, shop: Shop, django_assert_max_num_queries: Any) -> None:
         for serial in range(3):
             shop.enter(person(shop.entity, serial))
@@ -526,8 +543,12 @@ def test_a_flow_retired_meanwhile_means_a_person_decides(sandbox: Any, shop: Sho
     risk.retire_version(version_id=DecisionFlowVersion.objects.get().id, actor=SYSTEM, now=NOW)
     application = shop.decided(person(shop.entity))
     assert (application.state, application.reasons) == ("manual_review", ["SY-001"])
-    with pytest.raises(NoLiveFlow):
-        services.review(application_id=application.id, outcome="approve", reason="x", grade="B", actor=Actor.of(shop.reviewer()), now=NOW)
+    services.review(
+        application_id=application.id, outcome="approve", reason="x", grade="B", actor=Actor.of(shop.reviewer()), now=clock.now()
+    )
+    application = again(application)
+    assert (application.state, application.annual_rate) == ("offered", None)
+    assert all(offer.annual_rate > 0 for offer in selectors.current_offers(application))
 
 
 def test_ids_of_nothing_are_nothing(shop: Shop) -> None:
