@@ -11,9 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.organisations.tests.factories import LegalEntityFactory
+from apps.risk import services
 from apps.risk.domain.samples import OUTCOMES
-from apps.risk.models import DecisionFlowVersion
-from apps.risk.tests.factories import ready_entity
+from apps.risk.models import Decision, DecisionFlowVersion
+from apps.risk.tests.factories import NOW, SYSTEM, order_facts, person, ready_entity
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +75,35 @@ def test_an_unknown_flow_is_bad_input(flow: str) -> None:
     with pytest.raises(CommandError) as refused:
         run("--flow", flow, "--sample", "good")
     assert refused.value.returncode == 2
+
+
+def test_entities_that_decide_alike_need_not_be_named(tmp_path: Path) -> None:
+    for code in ("A", "B"):
+        ready_entity(LegalEntityFactory(code=code).id)
+    assert run("--flow", "car_loan", "--sample", "good") == run("--flow", "car_loan", "--entity", "B", "--sample", "good")
+    DecisionFlowVersion.objects.filter(legal_entity__code="B").update(digest="another")
+    with pytest.raises(CommandError, match="--entity"):
+        run("--flow", "car_loan", "--sample", "good")
+    DecisionFlowVersion.objects.filter(legal_entity__code="B").update(state="retired")
+    assert run("--flow", "car_loan", "--sample", "good")["age"] == 34
+
+
+def test_a_stored_decision_is_computed_again(sandbox: Any) -> None:
+    entity = LegalEntityFactory()
+    ready_entity(entity.id)
+    request_id = services.request_decision(
+        flow_code="car_loan",
+        legal_entity_id=entity.id,
+        subject_ref=person(entity).id,
+        subject=order_facts(),
+        reference="r",
+        actor=SYSTEM,
+        now=NOW,
+    )
+    services.make_decision(request_id=request_id, now=NOW)
+    decision = Decision.objects.get()
+    answer = run("--replay", str(decision.id))
+    assert (answer["outcome"], answer["same"]) == (decision.outcome, True)
+    for nothing in ("x", str(entity.id)):
+        with pytest.raises(CommandError):
+            run("--replay", nothing)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import CommandError
+from django.db import connection
 
 from apps.common.commands import BAD_INPUT, CHECK_FAILED
 from apps.common.commands import Command as CarloanCommand
@@ -20,6 +21,7 @@ from apps.risk import services
 from apps.risk.domain.engine import Flow, Verdict
 from apps.risk.domain.reasons import reason
 from apps.risk.domain.samples import SAMPLES, sample_values
+from apps.risk.models import DecisionFlowVersion
 from apps.risk.selectors import live_version
 from apps.risk.services.evaluation import evaluate, flow_of
 from apps.risk.services.versions import SHIPPED_DIR
@@ -38,7 +40,7 @@ class Command(CarloanCommand):
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--flow", help="code of the flow, e.g. car_loan")
-        parser.add_argument("--entity", help="code of the legal entity; not needed while there is only one")
+        parser.add_argument("--entity", help="code of the legal entity; not needed while all decide by the same version")
         parser.add_argument("--shipped", action="store_true", help="the flow that ships with the project, not the live version")
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--input", type=Path, help="JSON object of field values: whole numbers (money in 分, shares in 0.01 %%)")
@@ -60,28 +62,28 @@ class Command(CarloanCommand):
 
 def _flow(options: dict[str, Any]) -> tuple[Flow, str, Any]:
     """The flow, its name and the function that decides by it."""
-    code = options["flow"]
-    version = None
-    if not options["shipped"]:
-        entity = organisations.entity_by_code(options["entity"]) if options["entity"] else _only_entity()
-        version = live_version(flow_code=code, legal_entity_id=entity.id) if entity else None
-        if version is None and entity is not None:
-            raise CommandError(f"No live version of {code} at {entity.code}. Publish one, or use --shipped.", returncode=BAD_INPUT)
+    version = None if options["shipped"] else _live(options["flow"], options["entity"])
     if version is not None:
         return flow_of(version), str(version), lambda values: evaluate(version, values, limit_ms=LIMIT_MS)
-    path = SHIPPED_DIR / f"{code}.json"
-    if not code.replace("_", "").isalnum() or not path.exists():
-        raise CommandError(f"No flow {code}.", returncode=BAD_INPUT)
+    path = SHIPPED_DIR / f"{options['flow']}.json"
+    if not options["flow"].replace("_", "").isalnum() or not path.exists():
+        raise CommandError(f"No flow {options['flow']}.", returncode=BAD_INPUT)
     flow = Flow(json.loads(path.read_text(encoding="utf-8")))
-    return flow, f"{code} (shipped)", lambda values: (flow.decide(values), 0)
+    return flow, f"{options['flow']} (shipped)", lambda values: (flow.decide(values), 0)
 
 
-def _only_entity() -> Any:
-    """The installation's one legal entity; None before there is any. More than one have to be chosen from."""
-    entities = organisations.entities()
-    if len(entities) > 1:
-        raise CommandError("There are several legal entities: name one by --entity.", returncode=BAD_INPUT)
-    return entities[0] if entities else None
+def _live(code: str, entity_code: str | None) -> DecisionFlowVersion | None:
+    """The live version of the entity, or of the installation where all entities have the same; None before there is any entity."""
+    if DecisionFlowVersion._meta.db_table not in connection.introspection.table_names():
+        return None
+    entities = [organisations.entity_by_code(entity_code)] if entity_code else organisations.entities()
+    live = [live_version(flow_code=code, legal_entity_id=entity.id) for entity in entities]
+    found = [version for version in live if version is not None]
+    if entities and not found:
+        raise CommandError(f"No live version of {code}. Publish one, or use --shipped.", returncode=BAD_INPUT)
+    if len({version.digest for version in found}) > 1:
+        raise CommandError("The legal entities decide by different versions: name one by --entity.", returncode=BAD_INPUT)
+    return found[0] if found else None
 
 
 def _read(path: Path) -> dict[str, Any]:
