@@ -11,9 +11,18 @@ from django_fsm import FSMField
 Edges = Mapping[str, Sequence[str]]
 
 
+class _StateField(FSMField):
+    """In migrations a plain text column: what state fields add is for Python, and each copy of one would slow every migration."""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        kwargs.pop("protected", None)
+        return name, "django.db.models.CharField", args, kwargs
+
+
 def StateField(states: type, default: str, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
     """A protected state field over a `TextChoices`; only `@transition` methods and the database's legal edges change it."""
-    return FSMField(choices=states.choices, default=default, protected=True, db_index=True, max_length=24, **options)
+    return _StateField(choices=states.choices, default=default, protected=True, db_index=True, max_length=24, **options)
 
 
 def legal_edges(field: str, edges: Edges) -> pgtrigger.FSM:

@@ -3,7 +3,6 @@
 import apps.common.models
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -33,7 +32,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('kind', models.CharField(choices=[('car_loan', 'car loan'), ('credit_line', 'credit line'), ('drawdown', 'drawdown')], default='car_loan', max_length=12, verbose_name='kind')),
                 ('number', models.CharField(max_length=24, unique=True, verbose_name='number')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('lease_type', models.CharField(blank=True, choices=[('direct', 'direct lease'), ('leaseback', 'leaseback')], max_length=12, verbose_name='lease type')),
                 ('vehicle_price', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name='vehicle price (yuan)')),
                 ('down_payment', models.DecimalField(decimal_places=2, default=0, max_digits=18, verbose_name='down payment or deposit (yuan)')),
@@ -120,7 +119,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('kind', models.CharField(choices=[('car_loan', 'car loan'), ('credit_line', 'credit line'), ('drawdown', 'drawdown')], default='car_loan', max_length=12, verbose_name='kind')),
                 ('number', models.CharField(max_length=24, verbose_name='number')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], default='draft', max_length=24, verbose_name='state')),
                 ('lease_type', models.CharField(blank=True, choices=[('direct', 'direct lease'), ('leaseback', 'leaseback')], max_length=12, verbose_name='lease type')),
                 ('vehicle_price', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name='vehicle price (yuan)')),
                 ('down_payment', models.DecimalField(decimal_places=2, default=0, max_digits=18, verbose_name='down payment or deposit (yuan)')),

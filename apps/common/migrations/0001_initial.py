@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -57,7 +56,7 @@ class Migration(migrations.Migration):
                 ('payload', models.JSONField(verbose_name='content')),
                 ('preview', models.JSONField(verbose_name='preview')),
                 ('reason', models.CharField(max_length=300, verbose_name='reason')),
-                ('state', django_fsm.FSMField(choices=[('proposed', 'proposed'), ('approved', 'approved'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn'), ('executed', 'executed'), ('failed', 'failed')], default='proposed', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('proposed', 'proposed'), ('approved', 'approved'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn'), ('executed', 'executed'), ('failed', 'failed')], default='proposed', max_length=24, verbose_name='state')),
                 ('maker_id', models.UUIDField(verbose_name='maker')),
                 ('maker', models.CharField(max_length=128, verbose_name='proposed by')),
                 ('proposed_at', models.DateTimeField(verbose_name='proposed at')),
@@ -193,7 +192,7 @@ class Migration(migrations.Migration):
                 ('payload', models.JSONField(verbose_name='content')),
                 ('preview', models.JSONField(verbose_name='preview')),
                 ('reason', models.CharField(max_length=300, verbose_name='reason')),
-                ('state', django_fsm.FSMField(choices=[('proposed', 'proposed'), ('approved', 'approved'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn'), ('executed', 'executed'), ('failed', 'failed')], db_index=True, default='proposed', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('proposed', 'proposed'), ('approved', 'approved'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn'), ('executed', 'executed'), ('failed', 'failed')], db_index=True, default='proposed', max_length=24, verbose_name='state')),
                 ('maker_id', models.UUIDField(verbose_name='maker')),
                 ('maker', models.CharField(max_length=128, verbose_name='proposed by')),
                 ('proposed_at', models.DateTimeField(verbose_name='proposed at')),

@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -27,7 +26,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('number', models.CharField(max_length=32, unique=True, verbose_name='number')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('kind', models.CharField(choices=[('direct', 'direct lease'), ('leaseback', 'leaseback'), ('cash', 'cash loan')], max_length=12, verbose_name='kind')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
                 ('dealer_ref', models.UUIDField(blank=True, null=True, verbose_name='dealer')),
@@ -68,7 +67,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('number', models.CharField(max_length=32, verbose_name='number')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], default='draft', max_length=24, verbose_name='state')),
                 ('kind', models.CharField(choices=[('direct', 'direct lease'), ('leaseback', 'leaseback'), ('cash', 'cash loan')], max_length=12, verbose_name='kind')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
                 ('dealer_ref', models.UUIDField(blank=True, null=True, verbose_name='dealer')),

@@ -3,7 +3,6 @@
 import apps.common.crypto
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -27,7 +26,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('bound', 'bound'), ('refused', 'refused'), ('removed', 'removed')], db_index=True, default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('bound', 'bound'), ('refused', 'refused'), ('removed', 'removed')], db_index=True, default='pending', max_length=24, verbose_name='state')),
                 ('number', apps.common.crypto.EncryptedTextField(verbose_name='card number')),
                 ('number_hash', models.CharField(db_index=True, editable=False, max_length=64, verbose_name='')),
                 ('masked_number', models.CharField(max_length=16, verbose_name='card number')),
@@ -105,7 +104,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
-                ('state', django_fsm.FSMField(choices=[('registered', 'registered'), ('verified', 'verified'), ('restricted', 'restricted'), ('closed', 'closed')], db_index=True, default='registered', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('registered', 'registered'), ('verified', 'verified'), ('restricted', 'restricted'), ('closed', 'closed')], db_index=True, default='registered', max_length=24, verbose_name='state')),
                 ('phone', apps.common.crypto.EncryptedTextField(verbose_name='phone')),
                 ('phone_hash', models.CharField(db_index=True, editable=False, max_length=64, verbose_name='')),
                 ('masked_phone', models.CharField(max_length=16, verbose_name='phone')),
@@ -189,7 +188,7 @@ class Migration(migrations.Migration):
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('bound', 'bound'), ('refused', 'refused'), ('removed', 'removed')], default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('bound', 'bound'), ('refused', 'refused'), ('removed', 'removed')], default='pending', max_length=24, verbose_name='state')),
                 ('number', apps.common.crypto.EncryptedTextField(verbose_name='card number')),
                 ('number_hash', models.CharField(editable=False, max_length=64, verbose_name='')),
                 ('masked_number', models.CharField(max_length=16, verbose_name='card number')),
@@ -223,7 +222,7 @@ class Migration(migrations.Migration):
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
-                ('state', django_fsm.FSMField(choices=[('registered', 'registered'), ('verified', 'verified'), ('restricted', 'restricted'), ('closed', 'closed')], default='registered', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('registered', 'registered'), ('verified', 'verified'), ('restricted', 'restricted'), ('closed', 'closed')], default='registered', max_length=24, verbose_name='state')),
                 ('phone', apps.common.crypto.EncryptedTextField(verbose_name='phone')),
                 ('phone_hash', models.CharField(editable=False, max_length=64, verbose_name='')),
                 ('masked_phone', models.CharField(max_length=16, verbose_name='phone')),
@@ -269,7 +268,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('kind', models.CharField(choices=[('id_authenticity', 'id_authenticity'), ('liveness', 'liveness'), ('bank_card', 'bank_card')], max_length=16, verbose_name='kind')),
                 ('purpose', models.CharField(choices=[('onboarding', 'onboarding'), ('signing', 'signing')], default='onboarding', max_length=12, verbose_name='purpose')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('passed', 'passed'), ('failed', 'failed'), ('unknown', 'unknown'), ('expired', 'expired')], db_index=True, default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('passed', 'passed'), ('failed', 'failed'), ('unknown', 'unknown'), ('expired', 'expired')], db_index=True, default='pending', max_length=24, verbose_name='state')),
                 ('provider', models.CharField(blank=True, max_length=64, verbose_name='provider')),
                 ('score', models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True, verbose_name='score')),
                 ('reason', models.CharField(blank=True, max_length=64, verbose_name='reason')),
@@ -313,7 +312,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('kind', models.CharField(choices=[('id_authenticity', 'id_authenticity'), ('liveness', 'liveness'), ('bank_card', 'bank_card')], max_length=16, verbose_name='kind')),
                 ('purpose', models.CharField(choices=[('onboarding', 'onboarding'), ('signing', 'signing')], default='onboarding', max_length=12, verbose_name='purpose')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('passed', 'passed'), ('failed', 'failed'), ('unknown', 'unknown'), ('expired', 'expired')], default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('passed', 'passed'), ('failed', 'failed'), ('unknown', 'unknown'), ('expired', 'expired')], default='pending', max_length=24, verbose_name='state')),
                 ('provider', models.CharField(blank=True, max_length=64, verbose_name='provider')),
                 ('score', models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True, verbose_name='score')),
                 ('reason', models.CharField(blank=True, max_length=64, verbose_name='reason')),

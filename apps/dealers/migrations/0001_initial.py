@@ -4,7 +4,6 @@ import apps.common.crypto
 import apps.common.models
 import apps.dealers.domain
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -49,7 +48,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=16, verbose_name='code')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('scene', models.CharField(choices=[('car', 'car'), ('travel', 'travel'), ('medical', 'medical'), ('education', 'education'), ('rural', 'rural'), ('property', 'property'), ('ecommerce', 'ecommerce')], default=apps.dealers.domain.Scene['CAR'], max_length=12, verbose_name='scene')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('signing', 'signing'), ('active', 'active'), ('suspended', 'suspended'), ('closed', 'closed')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('signing', 'signing'), ('active', 'active'), ('suspended', 'suspended'), ('closed', 'closed')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('uscc', models.CharField(max_length=18, verbose_name='unified social credit code')),
                 ('licence_valid_until', models.DateField(blank=True, help_text='empty: long-term', null=True, verbose_name='licence valid until')),
                 ('legal_representative', apps.common.crypto.EncryptedTextField(verbose_name='legal representative')),
@@ -81,7 +80,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=16, verbose_name='code')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('scene', models.CharField(choices=[('car', 'car'), ('travel', 'travel'), ('medical', 'medical'), ('education', 'education'), ('rural', 'rural'), ('property', 'property'), ('ecommerce', 'ecommerce')], default=apps.dealers.domain.Scene['CAR'], max_length=12, verbose_name='scene')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('signing', 'signing'), ('active', 'active'), ('suspended', 'suspended'), ('closed', 'closed')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('signing', 'signing'), ('active', 'active'), ('suspended', 'suspended'), ('closed', 'closed')], default='draft', max_length=24, verbose_name='state')),
                 ('uscc', models.CharField(max_length=18, verbose_name='unified social credit code')),
                 ('licence_valid_until', models.DateField(blank=True, help_text='empty: long-term', null=True, verbose_name='licence valid until')),
                 ('legal_representative', apps.common.crypto.EncryptedTextField(verbose_name='legal representative')),

@@ -4,7 +4,6 @@ import apps.common.crypto
 import apps.common.models
 import django.db.models.deletion
 import django.db.models.expressions
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from decimal import Decimal
@@ -63,7 +62,7 @@ class Migration(migrations.Migration):
                 ('payee_bank', models.CharField(blank=True, max_length=64, verbose_name="payee's bank")),
                 ('payee_account', apps.common.crypto.EncryptedTextField(blank=True, verbose_name="payee's account")),
                 ('payee_masked', models.CharField(blank=True, max_length=16, verbose_name="payee's account")),
-                ('state', django_fsm.FSMField(choices=[('created', 'waiting for review'), ('routed', 'routed'), ('submitted', 'submitted'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed')], db_index=True, default='created', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('created', 'waiting for review'), ('routed', 'routed'), ('submitted', 'submitted'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed')], db_index=True, default='created', max_length=24, verbose_name='state')),
                 ('routing', models.JSONField(blank=True, default=list, verbose_name='routing explained')),
                 ('attempt', models.PositiveSmallIntegerField(default=0, verbose_name='attempt')),
                 ('order_no', models.CharField(blank=True, max_length=40, null=True, unique=True, verbose_name='order number')),
@@ -175,7 +174,7 @@ class Migration(migrations.Migration):
                 ('payee_bank', models.CharField(blank=True, max_length=64, verbose_name="payee's bank")),
                 ('payee_account', apps.common.crypto.EncryptedTextField(blank=True, verbose_name="payee's account")),
                 ('payee_masked', models.CharField(blank=True, max_length=16, verbose_name="payee's account")),
-                ('state', django_fsm.FSMField(choices=[('created', 'waiting for review'), ('routed', 'routed'), ('submitted', 'submitted'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed')], default='created', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('created', 'waiting for review'), ('routed', 'routed'), ('submitted', 'submitted'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed')], default='created', max_length=24, verbose_name='state')),
                 ('routing', models.JSONField(blank=True, default=list, verbose_name='routing explained')),
                 ('attempt', models.PositiveSmallIntegerField(default=0, verbose_name='attempt')),
                 ('order_no', models.CharField(blank=True, max_length=40, null=True, verbose_name='order number')),
@@ -261,7 +260,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='amount')),
                 ('due_date', models.DateField(blank=True, null=True, verbose_name='due date')),
                 ('business_date', models.DateField(db_index=True, verbose_name='business date')),
-                ('state', django_fsm.FSMField(choices=[('created', 'created'), ('processing', 'processing'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed'), ('refunded', 'refunded')], db_index=True, default='created', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('created', 'created'), ('processing', 'processing'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed'), ('refunded', 'refunded')], db_index=True, default='created', max_length=24, verbose_name='state')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('bank_ref', models.CharField(blank=True, max_length=64, verbose_name="bank's number")),
@@ -295,7 +294,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='amount')),
                 ('due_date', models.DateField(blank=True, null=True, verbose_name='due date')),
                 ('business_date', models.DateField(verbose_name='business date')),
-                ('state', django_fsm.FSMField(choices=[('created', 'created'), ('processing', 'processing'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed'), ('refunded', 'refunded')], default='created', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('created', 'created'), ('processing', 'processing'), ('unknown', 'unknown, being queried'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('reversed', 'reversed'), ('refunded', 'refunded')], default='created', max_length=24, verbose_name='state')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('bank_ref', models.CharField(blank=True, max_length=64, verbose_name="bank's number")),
@@ -339,7 +338,7 @@ class Migration(migrations.Migration):
                 ('shop_ref', models.UUIDField(blank=True, null=True, verbose_name='shop')),
                 ('consultant_ref', models.UUIDField(blank=True, null=True, verbose_name='consultant')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='amount')),
-                ('state', django_fsm.FSMField(choices=[('issued', 'issued'), ('used', 'used, car picked up'), ('paid', 'paid, guarantee released'), ('settled', 'settled'), ('revoked', 'revoked')], db_index=True, default='issued', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('issued', 'issued'), ('used', 'used, car picked up'), ('paid', 'paid, guarantee released'), ('settled', 'settled'), ('revoked', 'revoked')], db_index=True, default='issued', max_length=24, verbose_name='state')),
                 ('document_ref', models.UUIDField(blank=True, null=True, verbose_name='document')),
                 ('issued_at', models.DateTimeField(verbose_name='issued at')),
                 ('valid_until', models.DateField(verbose_name='valid until')),
@@ -370,7 +369,7 @@ class Migration(migrations.Migration):
                 ('shop_ref', models.UUIDField(blank=True, null=True, verbose_name='shop')),
                 ('consultant_ref', models.UUIDField(blank=True, null=True, verbose_name='consultant')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='amount')),
-                ('state', django_fsm.FSMField(choices=[('issued', 'issued'), ('used', 'used, car picked up'), ('paid', 'paid, guarantee released'), ('settled', 'settled'), ('revoked', 'revoked')], default='issued', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('issued', 'issued'), ('used', 'used, car picked up'), ('paid', 'paid, guarantee released'), ('settled', 'settled'), ('revoked', 'revoked')], default='issued', max_length=24, verbose_name='state')),
                 ('document_ref', models.UUIDField(blank=True, null=True, verbose_name='document')),
                 ('issued_at', models.DateTimeField(verbose_name='issued at')),
                 ('valid_until', models.DateField(verbose_name='valid until')),

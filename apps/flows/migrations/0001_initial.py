@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -29,7 +28,7 @@ class Migration(migrations.Migration):
                 ('subject_kind', models.CharField(max_length=32, verbose_name='kind of subject')),
                 ('subject_ref', models.UUIDField(verbose_name='subject')),
                 ('facts', models.JSONField(default=dict, verbose_name='facts')),
-                ('state', django_fsm.FSMField(choices=[('running', 'running'), ('ended', 'ended'), ('cancelled', 'cancelled')], db_index=True, default='running', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('running', 'running'), ('ended', 'ended'), ('cancelled', 'cancelled')], db_index=True, default='running', max_length=24, verbose_name='state')),
                 ('outcome', models.CharField(blank=True, max_length=32, verbose_name='outcome')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
                 ('legal_entity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='organisations.legalentity', verbose_name='legal entity')),
@@ -49,7 +48,7 @@ class Migration(migrations.Migration):
                 ('activity', models.CharField(max_length=32, verbose_name='activity')),
                 ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
                 ('permission', models.CharField(blank=True, max_length=64, verbose_name='permission')),
-                ('state', django_fsm.FSMField(choices=[('waiting', 'waiting'), ('claimed', 'claimed'), ('done', 'done'), ('cancelled', 'cancelled')], db_index=True, default='waiting', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('claimed', 'claimed'), ('done', 'done'), ('cancelled', 'cancelled')], db_index=True, default='waiting', max_length=24, verbose_name='state')),
                 ('claimed_label', models.CharField(blank=True, max_length=100, verbose_name='claimed by')),
                 ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
                 ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
@@ -79,7 +78,7 @@ class Migration(migrations.Migration):
                 ('activity', models.CharField(max_length=32, verbose_name='activity')),
                 ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
                 ('permission', models.CharField(blank=True, max_length=64, verbose_name='permission')),
-                ('state', django_fsm.FSMField(choices=[('waiting', 'waiting'), ('claimed', 'claimed'), ('done', 'done'), ('cancelled', 'cancelled')], default='waiting', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('claimed', 'claimed'), ('done', 'done'), ('cancelled', 'cancelled')], default='waiting', max_length=24, verbose_name='state')),
                 ('claimed_label', models.CharField(blank=True, max_length=100, verbose_name='claimed by')),
                 ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
                 ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
@@ -106,7 +105,7 @@ class Migration(migrations.Migration):
                 ('product_code', models.CharField(blank=True, max_length=32, verbose_name='product')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('definition', models.JSONField(verbose_name='definition')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('author', models.CharField(max_length=100, verbose_name='author')),
                 ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='published at')),
                 ('legal_entity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='organisations.legalentity', verbose_name='legal entity')),
@@ -127,7 +126,7 @@ class Migration(migrations.Migration):
                 ('subject_kind', models.CharField(max_length=32, verbose_name='kind of subject')),
                 ('subject_ref', models.UUIDField(verbose_name='subject')),
                 ('facts', models.JSONField(default=dict, verbose_name='facts')),
-                ('state', django_fsm.FSMField(choices=[('running', 'running'), ('ended', 'ended'), ('cancelled', 'cancelled')], default='running', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('running', 'running'), ('ended', 'ended'), ('cancelled', 'cancelled')], default='running', max_length=24, verbose_name='state')),
                 ('outcome', models.CharField(blank=True, max_length=32, verbose_name='outcome')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
                 ('legal_entity', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='organisations.legalentity', verbose_name='legal entity')),
@@ -156,7 +155,7 @@ class Migration(migrations.Migration):
                 ('product_code', models.CharField(blank=True, max_length=32, verbose_name='product')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('definition', models.JSONField(verbose_name='definition')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], default='draft', max_length=24, verbose_name='state')),
                 ('author', models.CharField(max_length=100, verbose_name='author')),
                 ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='published at')),
                 ('legal_entity', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='organisations.legalentity', verbose_name='legal entity')),

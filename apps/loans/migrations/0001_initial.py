@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -34,7 +33,7 @@ class Migration(migrations.Migration):
                 ('settled_on', models.DateField(blank=True, null=True, verbose_name='settled on')),
                 ('interest_vat_rate', models.DecimalField(decimal_places=6, max_digits=9, verbose_name='VAT on interest')),
                 ('fee_vat_rate', models.DecimalField(decimal_places=6, max_digits=9, verbose_name='VAT on fees')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('active', 'repaying'), ('overdue', 'overdue'), ('settled', 'settled'), ('written_off', 'written off'), ('terminated', 'terminated'), ('cancelled', 'cancelled')], db_index=True, default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('active', 'repaying'), ('overdue', 'overdue'), ('settled', 'settled'), ('written_off', 'written off'), ('terminated', 'terminated'), ('cancelled', 'cancelled')], db_index=True, default='pending', max_length=24, verbose_name='state')),
                 ('legal_entity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='organisations.legalentity', verbose_name='legal entity')),
             ],
             options={
@@ -103,7 +102,7 @@ class Migration(migrations.Migration):
                 ('settled_on', models.DateField(blank=True, null=True, verbose_name='settled on')),
                 ('interest_vat_rate', models.DecimalField(decimal_places=6, max_digits=9, verbose_name='VAT on interest')),
                 ('fee_vat_rate', models.DecimalField(decimal_places=6, max_digits=9, verbose_name='VAT on fees')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('active', 'repaying'), ('overdue', 'overdue'), ('settled', 'settled'), ('written_off', 'written off'), ('terminated', 'terminated'), ('cancelled', 'cancelled')], default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'pending'), ('active', 'repaying'), ('overdue', 'overdue'), ('settled', 'settled'), ('written_off', 'written off'), ('terminated', 'terminated'), ('cancelled', 'cancelled')], default='pending', max_length=24, verbose_name='state')),
                 ('legal_entity', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='organisations.legalentity', verbose_name='legal entity')),
                 ('pgh_context', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context')),
                 ('pgh_obj', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='loans.loan')),

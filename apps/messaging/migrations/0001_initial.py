@@ -3,7 +3,6 @@
 import apps.common.crypto
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -25,7 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
-                ('state', django_fsm.FSMField(choices=[('queued', 'queued'), ('submitting', 'being sent'), ('unknown', 'sent, no answer'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('suppressed', 'not sent')], db_index=True, default='queued', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('queued', 'queued'), ('submitting', 'being sent'), ('unknown', 'sent, no answer'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('suppressed', 'not sent')], db_index=True, default='queued', max_length=24, verbose_name='state')),
                 ('template_code', models.CharField(db_index=True, max_length=40, verbose_name='template')),
                 ('channel', models.CharField(choices=[('sms', 'SMS')], default='sms', max_length=8, verbose_name='channel')),
                 ('person_ref', models.UUIDField(blank=True, db_index=True, null=True, verbose_name='person')),
@@ -60,7 +59,7 @@ class Migration(migrations.Migration):
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
-                ('state', django_fsm.FSMField(choices=[('queued', 'queued'), ('submitting', 'being sent'), ('unknown', 'sent, no answer'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('suppressed', 'not sent')], default='queued', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('queued', 'queued'), ('submitting', 'being sent'), ('unknown', 'sent, no answer'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('suppressed', 'not sent')], default='queued', max_length=24, verbose_name='state')),
                 ('template_code', models.CharField(max_length=40, verbose_name='template')),
                 ('channel', models.CharField(choices=[('sms', 'SMS')], default='sms', max_length=8, verbose_name='channel')),
                 ('person_ref', models.UUIDField(blank=True, null=True, verbose_name='person')),

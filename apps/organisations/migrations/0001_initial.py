@@ -6,7 +6,6 @@ import django.contrib.postgres.constraints
 import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -43,7 +42,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('date', models.DateField(verbose_name='business date')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('closing', 'closing'), ('closed', 'closed')], db_index=True, default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('closing', 'closing'), ('closed', 'closed')], db_index=True, default='open', max_length=24, verbose_name='state')),
                 ('opened_at', models.DateTimeField(blank=True, null=True, verbose_name='opening steps done at')),
                 ('closing_at', models.DateTimeField(blank=True, null=True, verbose_name='closing begun at')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),
@@ -143,7 +142,7 @@ class Migration(migrations.Migration):
                 ('step', models.CharField(max_length=32, verbose_name='step')),
                 ('partition_no', models.PositiveIntegerField(default=0, verbose_name='partition')),
                 ('partition', models.JSONField(default=dict, verbose_name='bounds of the partition')),
-                ('state', django_fsm.FSMField(choices=[('waiting', 'waiting'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='waiting', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='waiting', max_length=24, verbose_name='state')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('done_count', models.PositiveIntegerField(default=0, verbose_name='done')),
                 ('set_aside', models.JSONField(default=list, help_text='pairs of reference and error', verbose_name='set aside')),
@@ -186,7 +185,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('date', models.DateField(verbose_name='business date')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('closing', 'closing'), ('closed', 'closed')], default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('closing', 'closing'), ('closed', 'closed')], default='open', max_length=24, verbose_name='state')),
                 ('opened_at', models.DateTimeField(blank=True, null=True, verbose_name='opening steps done at')),
                 ('closing_at', models.DateTimeField(blank=True, null=True, verbose_name='closing begun at')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),

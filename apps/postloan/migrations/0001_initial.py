@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from decimal import Decimal
@@ -27,7 +26,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('number', models.CharField(max_length=32, unique=True, verbose_name='number')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('working', 'in work'), ('promised', 'payment promised'), ('outsourced', 'with an agency'), ('litigation', 'in court'), ('closed', 'closed')], db_index=True, default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('working', 'in work'), ('promised', 'payment promised'), ('outsourced', 'with an agency'), ('litigation', 'in court'), ('closed', 'closed')], db_index=True, default='open', max_length=24, verbose_name='state')),
                 ('grade', models.CharField(max_length=12, verbose_name='grade')),
                 ('days_past_due', models.PositiveIntegerField(verbose_name='days past due')),
                 ('overdue_amount', models.DecimalField(decimal_places=2, default=Decimal('0.00'), max_digits=18, verbose_name='overdue amount')),
@@ -54,7 +53,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('number', models.CharField(max_length=32, verbose_name='number')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('working', 'in work'), ('promised', 'payment promised'), ('outsourced', 'with an agency'), ('litigation', 'in court'), ('closed', 'closed')], default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('working', 'in work'), ('promised', 'payment promised'), ('outsourced', 'with an agency'), ('litigation', 'in court'), ('closed', 'closed')], default='open', max_length=24, verbose_name='state')),
                 ('grade', models.CharField(max_length=12, verbose_name='grade')),
                 ('days_past_due', models.PositiveIntegerField(verbose_name='days past due')),
                 ('overdue_amount', models.DecimalField(decimal_places=2, default=Decimal('0.00'), max_digits=18, verbose_name='overdue amount')),
@@ -124,7 +123,7 @@ class Migration(migrations.Migration):
                 ('shop_ref', models.UUIDField(blank=True, null=True, verbose_name='shop')),
                 ('consultant_ref', models.UUIDField(blank=True, null=True, verbose_name='consultant')),
                 ('kind', models.CharField(choices=[('handover_note', 'handover note'), ('purchase_invoice', 'purchase invoice'), ('insurance_policy', 'insurance policy'), ('purchase_tax_invoice', 'purchase tax invoice'), ('registration_certificate', 'registration certificate'), ('mortgage_registration', 'mortgage registration')], max_length=32, verbose_name='paper')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'awaited'), ('received', 'received'), ('checked', 'checked')], db_index=True, default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'awaited'), ('received', 'received'), ('checked', 'checked')], db_index=True, default='pending', max_length=24, verbose_name='state')),
                 ('due_date', models.DateField(verbose_name='due date')),
                 ('document_ref', models.UUIDField(blank=True, null=True, verbose_name='document')),
                 ('received_at', models.DateTimeField(blank=True, null=True, verbose_name='received at')),
@@ -152,7 +151,7 @@ class Migration(migrations.Migration):
                 ('shop_ref', models.UUIDField(blank=True, null=True, verbose_name='shop')),
                 ('consultant_ref', models.UUIDField(blank=True, null=True, verbose_name='consultant')),
                 ('kind', models.CharField(choices=[('handover_note', 'handover note'), ('purchase_invoice', 'purchase invoice'), ('insurance_policy', 'insurance policy'), ('purchase_tax_invoice', 'purchase tax invoice'), ('registration_certificate', 'registration certificate'), ('mortgage_registration', 'mortgage registration')], max_length=32, verbose_name='paper')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'awaited'), ('received', 'received'), ('checked', 'checked')], default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'awaited'), ('received', 'received'), ('checked', 'checked')], default='pending', max_length=24, verbose_name='state')),
                 ('due_date', models.DateField(verbose_name='due date')),
                 ('document_ref', models.UUIDField(blank=True, null=True, verbose_name='document')),
                 ('received_at', models.DateTimeField(blank=True, null=True, verbose_name='received at')),
@@ -217,7 +216,7 @@ class Migration(migrations.Migration):
                 ('loan_number', models.CharField(max_length=32, verbose_name='loan number')),
                 ('application_ref', models.UUIDField(blank=True, null=True, verbose_name='application')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'to be released'), ('released', 'released')], db_index=True, default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'to be released'), ('released', 'released')], db_index=True, default='pending', max_length=24, verbose_name='state')),
                 ('settled_on', models.DateField(verbose_name='settled on')),
                 ('due_date', models.DateField(verbose_name='to be released by')),
                 ('released_at', models.DateTimeField(blank=True, null=True, verbose_name='released at')),
@@ -241,7 +240,7 @@ class Migration(migrations.Migration):
                 ('loan_number', models.CharField(max_length=32, verbose_name='loan number')),
                 ('application_ref', models.UUIDField(blank=True, null=True, verbose_name='application')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
-                ('state', django_fsm.FSMField(choices=[('pending', 'to be released'), ('released', 'released')], default='pending', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('pending', 'to be released'), ('released', 'released')], default='pending', max_length=24, verbose_name='state')),
                 ('settled_on', models.DateField(verbose_name='settled on')),
                 ('due_date', models.DateField(verbose_name='to be released by')),
                 ('released_at', models.DateTimeField(blank=True, null=True, verbose_name='released at')),

@@ -3,7 +3,6 @@
 import apps.common.models
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -98,7 +97,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('version', models.PositiveSmallIntegerField(verbose_name='version')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('name', models.CharField(max_length=64, verbose_name='name')),
                 ('borrower', models.CharField(choices=[('person', 'person'), ('company', 'company')], default='person', max_length=8, verbose_name='borrower')),
                 ('purpose', models.CharField(choices=[('consumption', 'consumption'), ('business', 'business')], default='consumption', max_length=12, verbose_name='purpose')),
@@ -137,7 +136,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('version', models.PositiveSmallIntegerField(verbose_name='version')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], default='draft', max_length=24, verbose_name='state')),
                 ('name', models.CharField(max_length=64, verbose_name='name')),
                 ('borrower', models.CharField(choices=[('person', 'person'), ('company', 'company')], default='person', max_length=8, verbose_name='borrower')),
                 ('purpose', models.CharField(choices=[('consumption', 'consumption'), ('business', 'business')], default='consumption', max_length=12, verbose_name='purpose')),

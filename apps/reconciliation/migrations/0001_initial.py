@@ -2,7 +2,6 @@
 
 import apps.common.models
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from decimal import Decimal
@@ -32,7 +31,7 @@ class Migration(migrations.Migration):
                 ('our_amount', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name='our amount')),
                 ('bank_amount', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name="bank's amount")),
                 ('our_state', models.CharField(blank=True, max_length=24, verbose_name='our state')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('carried', 'carried to the next days'), ('proposed', 'way out proposed'), ('approved', 'way out approved'), ('resolved', 'resolved')], db_index=True, default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('carried', 'carried to the next days'), ('proposed', 'way out proposed'), ('approved', 'way out approved'), ('resolved', 'resolved')], db_index=True, default='open', max_length=24, verbose_name='state')),
                 ('action', models.CharField(blank=True, choices=[('book', 'book to suspense'), ('refund', 'refund'), ('chase', 'chase the bank'), ('ignore', 'ignore')], max_length=8, verbose_name='way out')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('proposed_by', models.CharField(blank=True, max_length=128, verbose_name='proposed by')),
@@ -54,7 +53,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(default='bank', max_length=16, verbose_name='channel')),
                 ('day', models.DateField(db_index=True, verbose_name='day')),
                 ('digest', models.CharField(max_length=64, verbose_name='SHA-256 of the content')),
-                ('state', django_fsm.FSMField(choices=[('received', 'received'), ('matching', 'being matched'), ('rejected', 'rejected'), ('balanced', 'balanced'), ('differing', 'with differences'), ('closed', 'closed')], db_index=True, default='received', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('received', 'received'), ('matching', 'being matched'), ('rejected', 'rejected'), ('balanced', 'balanced'), ('differing', 'with differences'), ('closed', 'closed')], db_index=True, default='received', max_length=24, verbose_name='state')),
                 ('line_count', models.PositiveIntegerField(default=0, verbose_name='lines')),
                 ('matched_count', models.PositiveIntegerField(default=0, verbose_name='matched')),
                 ('difference_count', models.PositiveIntegerField(default=0, verbose_name='differences')),
@@ -84,7 +83,7 @@ class Migration(migrations.Migration):
                 ('our_amount', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name='our amount')),
                 ('bank_amount', models.DecimalField(blank=True, decimal_places=2, max_digits=18, null=True, verbose_name="bank's amount")),
                 ('our_state', models.CharField(blank=True, max_length=24, verbose_name='our state')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('carried', 'carried to the next days'), ('proposed', 'way out proposed'), ('approved', 'way out approved'), ('resolved', 'resolved')], default='open', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('open', 'open'), ('carried', 'carried to the next days'), ('proposed', 'way out proposed'), ('approved', 'way out approved'), ('resolved', 'resolved')], default='open', max_length=24, verbose_name='state')),
                 ('action', models.CharField(blank=True, choices=[('book', 'book to suspense'), ('refund', 'refund'), ('chase', 'chase the bank'), ('ignore', 'ignore')], max_length=8, verbose_name='way out')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('proposed_by', models.CharField(blank=True, max_length=128, verbose_name='proposed by')),
@@ -139,7 +138,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(default='bank', max_length=16, verbose_name='channel')),
                 ('day', models.DateField(verbose_name='day')),
                 ('digest', models.CharField(max_length=64, verbose_name='SHA-256 of the content')),
-                ('state', django_fsm.FSMField(choices=[('received', 'received'), ('matching', 'being matched'), ('rejected', 'rejected'), ('balanced', 'balanced'), ('differing', 'with differences'), ('closed', 'closed')], default='received', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('received', 'received'), ('matching', 'being matched'), ('rejected', 'rejected'), ('balanced', 'balanced'), ('differing', 'with differences'), ('closed', 'closed')], default='received', max_length=24, verbose_name='state')),
                 ('line_count', models.PositiveIntegerField(default=0, verbose_name='lines')),
                 ('matched_count', models.PositiveIntegerField(default=0, verbose_name='matched')),
                 ('difference_count', models.PositiveIntegerField(default=0, verbose_name='differences')),

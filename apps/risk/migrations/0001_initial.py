@@ -4,7 +4,6 @@ import apps.common.crypto
 import apps.common.models
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import django_fsm
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -48,7 +47,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], db_index=True, default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('definition', models.JSONField(verbose_name='definition (JDM)')),
                 ('reads', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, size=None, verbose_name='fields read')),
                 ('test_cases', models.JSONField(default=list, help_text='list of: name, values by field, expected outcome', verbose_name='test cases')),
@@ -78,7 +77,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('state', django_fsm.FSMField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], default='draft', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], default='draft', max_length=24, verbose_name='state')),
                 ('definition', models.JSONField(verbose_name='definition (JDM)')),
                 ('reads', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, size=None, verbose_name='fields read')),
                 ('test_cases', models.JSONField(default=list, help_text='list of: name, values by field, expected outcome', verbose_name='test cases')),
@@ -108,7 +107,7 @@ class Migration(migrations.Migration):
                 ('reference', models.CharField(max_length=100, unique=True, verbose_name='reference')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
                 ('subject', models.JSONField(verbose_name='subject')),
-                ('state', django_fsm.FSMField(choices=[('waiting', 'waiting'), ('decided', 'decided'), ('timed_out', 'timed out')], db_index=True, default='waiting', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('decided', 'decided'), ('timed_out', 'timed out')], db_index=True, default='waiting', max_length=24, verbose_name='state')),
                 ('requested_at', models.DateTimeField(verbose_name='requested at')),
                 ('due_at', models.DateTimeField(verbose_name='due at')),
                 ('asked_by', models.CharField(max_length=100, verbose_name='asked by')),
@@ -180,7 +179,7 @@ class Migration(migrations.Migration):
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('reference', models.CharField(max_length=100, verbose_name='reference')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
-                ('state', django_fsm.FSMField(choices=[('waiting', 'waiting'), ('decided', 'decided'), ('timed_out', 'timed out')], default='waiting', max_length=24, protected=True, verbose_name='state')),
+                ('state', models.CharField(choices=[('waiting', 'waiting'), ('decided', 'decided'), ('timed_out', 'timed out')], default='waiting', max_length=24, verbose_name='state')),
                 ('requested_at', models.DateTimeField(verbose_name='requested at')),
                 ('due_at', models.DateTimeField(verbose_name='due at')),
                 ('asked_by', models.CharField(max_length=100, verbose_name='asked by')),
