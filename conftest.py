@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings as project
+from django.db import connection
 
 from apps.integrations import http
 from apps.integrations.sandbox.server import RunningSandbox, running
 from apps.integrations.tests.support import SandboxInTests
+from carloan import template
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Test databases are copies of a template that holds this version's schema."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = template.ensure(project.DATABASE_URL)
 
 
 @pytest.fixture(scope="session")

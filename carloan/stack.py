@@ -24,7 +24,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from carloan import embedded
+from carloan import embedded, template
 
 BASE_DIR = embedded.BASE_DIR
 PYTHON = sys.executable
@@ -193,7 +193,8 @@ class Stack:
             if self.fresh:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+                template_name = sql.Identifier(template.ensure(server_url))
+                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, template_name))
 
     def environment(self) -> dict[str, str]:
         """What every program of this stack gets as its environment."""
