@@ -59,7 +59,10 @@ class CostLine:
 
 @dataclass(frozen=True)
 class CostTable:
-    """The full cost table 综合融资成本明示表: normal costs with their share, contingent ones apart, and the whole as a yearly rate."""
+    """The full cost table 综合融资成本明示表: normal costs with their share, contingent ones apart, and the whole as a yearly rate.
+
+    `annual_all_in` is the internal rate per month × 12 (simple), the sum of the rows' shares; `annual_compound` the same compounded.
+    """
 
     version: str
     principal: Decimal
@@ -67,7 +70,7 @@ class CostTable:
     contingent: tuple[CostLine, ...]
     total: Decimal
     annual_all_in: Decimal
-    annual_simple: Decimal
+    annual_compound: Decimal
 
 
 def price_from(plan: Plan, made_on: dt.date) -> Priced:
@@ -105,7 +108,7 @@ def cost_table(priced: Priced, *, collector: str) -> CostTable:
         contingent=tuple(line for row, line in lines if row.contingent),
         total=priced.quote.total_cost,
         annual_all_in=priced.quote.apr_irr / _PERCENT,
-        annual_simple=priced.quote.effective_rate / _PERCENT,
+        annual_compound=priced.quote.effective_rate / _PERCENT,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import io
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from apps.common.clock import BEIJING
+from apps.common.gateways import GatewayUnknown
 from apps.documents import appearance, pki
 from apps.documents.domain import SealBox, Signer
 from apps.documents.gateways import timestamp_authority
@@ -37,11 +39,12 @@ class PortTimeStamper(TimeStamper):
         return tsp.TimeStampResp.load(timestamp_authority().stamp(request.dump()))
 
     def stamp(self, digest: bytes) -> cms.ContentInfo:
-        """The time stamp token over a SHA-256 digest. Raises pyHanko's `TimestampRequestError` for a refusal or a wrong nonce."""
-        from pyhanko.sign.timestamps.common_utils import handle_tsp_response
-
+        """The time stamp token over a SHA-256 digest. Raises `GatewayUnknown` for an answer that belongs to another request."""
         nonce, request = self.request_cms(digest, DIGEST)
-        token = handle_tsp_response(self._ask(request), nonce)
+        token = self._ask(request)["time_stamp_token"]
+        stamped = token["content"]["encap_content_info"]["content"].parsed
+        if stamped["nonce"].native != int(nonce) or stamped["message_imprint"]["hashed_message"].native != digest:
+            raise GatewayUnknown("The time stamp belongs to another request.")
         for certificate in token["content"]["certificates"]:
             # Roots only: what signed itself. A chain's upper end is what a check has to trust.
             if certificate.chosen.self_issued:
@@ -105,15 +108,6 @@ def _mechanism() -> algos.SignedDigestAlgorithm:
 def _with_timestamp(signed: cms.ContentInfo) -> cms.ContentInfo:
     """Put the time stamp over the signature value into the unsigned attributes: this makes B-T of B-B."""
     info = signed["content"]["signer_infos"][0]
-    digest = _sha256(info["signature"].native)
-    token = PortTimeStamper().stamp(digest)
+    token = PortTimeStamper().stamp(hashlib.sha256(info["signature"].native).digest())
     info["unsigned_attrs"] = cms.CMSAttributes([cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})])
     return cms.ContentInfo.load(signed.dump(force=True))
-
-
-def _sha256(value: bytes) -> bytes:
-    from cryptography.hazmat.primitives import hashes
-
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(value)
-    return digest.finalize()

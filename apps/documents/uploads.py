@@ -46,6 +46,8 @@ def _check_image(content: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
+                image.verify()  # the checksums of its parts, which loading alone does not look at
+            with Image.open(io.BytesIO(content)) as image:
                 if image.width * image.height > _MAX_PIXELS:
                     raise UploadRefused(_("The picture has too many pixels. Send one of at most 80 megapixels."))
                 image.load()

@@ -63,9 +63,8 @@ def check_pdf(content: bytes) -> Checked:
             raise _Broken(_("The file bears no signature."))
         if any(signature not in signatures for signature in reader.embedded_signatures):
             raise _Broken(_("The file bears a signature of an unknown kind."))
-        for signature in signatures:
-            last = signature is signatures[-1]
-            facts.append(_check_signature(content, signature, last=last))
+        for signature in reversed(signatures):  # the last one covers the whole file: a change shows there first
+            facts.insert(0, _check_signature(content, signature, last=signature is signatures[-1]))
         covered_whole = signatures[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
     except _Broken as broken:
         return Checked(str(broken), tuple(facts), False, keywords)
@@ -87,6 +86,8 @@ def _keywords(reader: PdfFileReader) -> str:
 def _check_signature(content: bytes, signature: EmbeddedPdfSignature, *, last: bool) -> SignatureFacts:
     der = signature.pkcs7_content
     _check_gap(content, signature, der)
+    if signature.compute_digest() != _signed_digest(signature):
+        raise _Broken(_("The content was changed after the signature."))
     token = _check_cms(signature, der)
     stamped_at = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
     roots, stamp_roots = pki.signing_roots(), pki.timestamp_roots()
@@ -129,6 +130,12 @@ def _check_gap(content: bytes, signature: EmbeddedPdfSignature, der: bytes) -> N
     digits = binascii.hexlify(der[:size]).upper()
     if start != 0 or tail <= 0 or gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1] != digits.ljust(len(gap) - 2, b"0"):
         raise _Broken(_("The signature was changed."))
+
+
+def _signed_digest(signature: EmbeddedPdfSignature) -> bytes:
+    """The digest of the content that the signature speaks of."""
+    attributes = signature.signer_info["signed_attrs"]
+    return bytes(next(attribute["values"][0].native for attribute in attributes if attribute["type"].native == "message_digest"))
 
 
 def _check_cms(signature: EmbeddedPdfSignature, der: bytes) -> cms.ContentInfo:

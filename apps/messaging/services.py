@@ -32,6 +32,7 @@ MAX_ATTEMPTS = 8
 # A worker that died while sending leaves its message here for so long; longer than any time-out of the gateway.
 LEASE = dt.timedelta(minutes=2)
 RETRY_AFTER = dt.timedelta(minutes=1)
+CLOCK_TOLERANCE = dt.timedelta(seconds=2)  # the worker's clock may stand behind that of the process that queued
 SWEEP_LIMIT = 500
 _BATCH = 1000
 
@@ -218,7 +219,7 @@ def deliver_message(*, message_id: UUID, now: dt.datetime) -> str:
 def _take(message_id: UUID, now: dt.datetime) -> Message | None:
     """The message, marked as being sent; None when it is not its time, another worker has it, or it must not go out any more."""
     message = Message.objects.select_for_update(skip_locked=True).filter(id=message_id, state__in=[State.QUEUED, State.UNKNOWN]).first()
-    if message is None or message.send_at > now:
+    if message is None or message.send_at > now + CLOCK_TOLERANCE:
         return None
     if message.state == State.QUEUED and _must_not_go(message, now):
         return None
@@ -304,6 +305,7 @@ def record_receipt(*, message_id: UUID, status: str, reason: str = "", now: dt.d
     if message.state == State.SUBMITTING:
         message.accept()
         message.sent_at = now
+        message.save()
     Receipt.objects.create(message=message, at=now, status=status, reason=reason[:200])
     if status == State.DELIVERED:
         message.deliver()

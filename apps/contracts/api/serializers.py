@@ -20,7 +20,7 @@ class CostLineSerializer(serializers.Serializer):
 
 
 class CostTableSerializer(serializers.Serializer):
-    """The full cost table 综合融资成本明示表. Nothing else is charged."""
+    """The full cost table 综合融资成本明示表. Nothing else is charged. `annual_all_in` is simple (monthly IRR × 12), the other compounded."""
 
     version = serializers.CharField()
     principal = serializers.DecimalField(max_digits=18, decimal_places=2)
@@ -28,7 +28,7 @@ class CostTableSerializer(serializers.Serializer):
     contingent = CostLineSerializer(many=True)
     total = serializers.DecimalField(max_digits=18, decimal_places=2)
     annual_all_in = serializers.CharField()
-    annual_simple = serializers.CharField()
+    annual_compound = serializers.CharField()
 
 
 class ContractSerializer(serializers.Serializer):

@@ -82,15 +82,58 @@ def contract_context(kind: str = "direct", number: str = "HT20261120000001") -> 
             "principal": terms.principal,
             "rows": [
                 row | {"name": "利息", "how": "按月随租金支付", "standard": "年利率 10.80%", "amount": quote.total_interest,
-                       "annualised": Decimal("0.1135")},
+                       "annualised": Decimal("0.1080")},
                 row | {"name": "手续费", "how": "放款时一次性支付", "standard": "融资本金的 0.5%", "amount": quote.fees,
                        "annualised": Decimal("0.0035")},
             ],
             "contingent": [row | {"name": "逾期罚息", "how": "未按期足额付款", "standard": "逾期本金按年利率 16.20% 按日计收"}],
             "total": quote.total_cost,
             "annual_all_in": quote.apr_irr / 100,
-            "annual_simple": quote.effective_rate / 100,
+            "annual_compound": quote.effective_rate / 100,
         },
         "card": {"bank": "中国工商银行", "masked": "6222 **** **** 0123"},
         "verify_url": f"https://carloan.example.cn/verify/?number={number}",
     }  # fmt: skip
+
+
+_VEHICLE = {"name": "比亚迪 汉 2026 款 DM-i 125KM 尊贵型"}
+_VERIFY = "https://carloan.example.cn/verify/?number=X"
+SHEETS: dict[str, dict[str, Any]] = {
+    "voucher.html": {
+        "number": "PZ20261120000007", "lender": LENDER, "guarantor": LENDER["name"], "vehicle": _VEHICLE, "amount": Decimal("120000.00"),
+        "shop": {"name": "上海远航汽车销售有限公司", "account_masked": "**** 8821", "bank": "招商银行上海分行"},
+        "borrower": {"name_masked": "王**"}, "issued_on": MADE_ON, "valid_until": dt.date(2026, 12, 20),
+        "application_number": "CL20261120-000001", "contract_number": "HT20261120000001", "verify_url": _VERIFY,
+    },
+    "settlement_certificate.html": {
+        "number": "JQ20290320000003", "lender": LENDER, "borrower": {"name": "王小明", "id_number": "310101199003071234"},
+        "loan": {
+            "number": "LN20261120000001", "principal": Decimal("120000.00"), "opened_on": MADE_ON, "settled_on": dt.date(2029, 3, 20),
+            "total_principal": Decimal("120000.00"), "total_interest": Decimal("16512.07"), "total_penalty": Decimal("15.72"),
+            "total_fees": Decimal("600.00"), "total_paid": Decimal("137127.79"), "early": True,
+        },
+        "contract_number": "HT20261120000001", "vehicle": _VEHICLE, "issued_on": dt.date(2029, 3, 21), "verify_url": _VERIFY,
+    },
+    "repayment_voucher.html": {
+        "number": "HK20261220000001", "lender": LENDER, "borrower": {"name_masked": "王**"}, "loan": {"number": "LN20261120000001"},
+        "payment": {
+            "paid_at": dt.datetime(2026, 12, 20, 1, 5, 9, tzinfo=dt.UTC), "amount": Decimal("3917.29"), "channel": "银行代扣",
+            "reference": "BK202612200001", "purpose": "第 1 期", "fees": Decimal(0), "penalty": Decimal(0), "interest": Decimal("1080.00"),
+            "principal": Decimal("2837.29"), "balance": Decimal("117162.71"),
+        },
+        "issued_on": dt.date(2026, 12, 20), "verify_url": _VERIFY,
+    },
+    "credit_authorisation.html": {
+        "number": "SQ20261120000001", "lender": LENDER,
+        "borrower": {"name": "王小明", "id_number": "310101199003071234", "phone": "13812345678"},
+        "reason_code": "02", "valid_until": dt.date(2026, 12, 20), "signed_on": MADE_ON, "text_version": "3", "verify_url": _VERIFY,
+    },
+    "dealer_agreement.html": {
+        "number": "XY20260901000001", "lender": LENDER, "quota": Decimal("5000000.00"), "deposit": Decimal("200000.00"),
+        "dealer": {
+            "name": "上海远航汽车销售有限公司", "uscc": "91310115MA1K3YYY0P", "legal_representative": "李远航",
+            "address": "上海市浦东新区沪南路 2288 号", "bank": "招商银行上海分行", "account_masked": "**** 8821",
+        },
+        "made_on": dt.date(2026, 9, 1), "template_version": "2026-01", "verify_url": _VERIFY,
+    },
+}  # fmt: skip
