@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from apps.common.money import ZERO
@@ -58,7 +58,8 @@ def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | Non
     checkpoint = LedgerDay.objects.filter(legal_entity_id=legal_entity_id, date__lte=as_of).aggregate(day=Max("date"))["day"]
     standing: dict[UUID, Decimal] = {}
     if checkpoint is not None:
-        standing = _latest(AccountDay.objects.filter(which, date__lte=checkpoint))
+        latest = AccountDay.objects.filter(which, date__lte=checkpoint).order_by("account_id", "-date").distinct("account_id")
+        standing = dict(latest.values_list("account_id", "balance"))
     lines = JournalLine.objects.filter(which, business_date__lte=as_of)
     if checkpoint is not None:
         lines = lines.filter(business_date__gt=checkpoint)
@@ -67,31 +68,9 @@ def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | Non
     return standing
 
 
-def checkpoints(accounts: set[UUID], *, as_of: dt.date) -> dict[UUID, Decimal]:
-    """Account id → its last checkpoint up to `as_of`; accounts without one are missing."""
-    return _latest(AccountDay.objects.filter(account__in=accounts, date__lte=as_of))
-
-
-def _latest(days: QuerySet[Any]) -> dict[UUID, Decimal]:
-    return dict(days.order_by("account_id", "-date").distinct("account_id").values_list("account_id", "balance"))
-
-
-def turnover(legal_entity_id: UUID, *, after: dt.date, through: dt.date) -> dict[UUID, tuple[Decimal, Decimal]]:
-    """Account id → (debits, credits) of the days after `after` up to and with `through`."""
-    lines = JournalLine.objects.filter(account__legal_entity_id=legal_entity_id, business_date__gt=after, business_date__lte=through)
-    return _sums(lines)
-
-
 def _sums(lines: QuerySet[Any]) -> dict[UUID, tuple[Decimal, Decimal]]:
     rows = lines.order_by().values("account_id").annotate(debits=Sum("debit"), credits=Sum("credit"))
     return {row["account_id"]: (row["debits"], row["credits"]) for row in rows}
-
-
-def day_totals(legal_entity_id: UUID, *, after: dt.date, through: dt.date) -> tuple[int, Decimal]:
-    """Number of entries and their total of the days after `after` up to and with `through`."""
-    entries = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, business_date__gt=after, business_date__lte=through)
-    sums = entries.aggregate(entries=Count("id"), total=Coalesce(Sum("total"), ZERO))
-    return sums["entries"], sums["total"]
 
 
 def trial_balance(legal_entity_id: UUID, as_of: dt.date | None = None) -> list[TrialRow]:

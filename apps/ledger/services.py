@@ -13,15 +13,34 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict
+from apps.common.models import new_id
 from apps.common.money import ZERO
 from apps.ledger import selectors
 from apps.ledger.domain import Leg, Posting, lines_of
-from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay, PostingRule
+from apps.ledger.models import Account, JournalEntry, JournalLine, PostingRule
 
 DATA = Path(__file__).parent / "data"
 RULES_VERSION = 1
 RULES_EFFECTIVE_FROM = dt.date(2000, 1, 1)
 _LOCK_SEED = 1303  # the same as in the trigger `open_day`
+
+
+# What moved since the last closed day, on top of each account's last checkpoint.
+_CHECKPOINTS = """
+    INSERT INTO ledger_accountday (account_id, date, debit, credit, balance, created_at)
+    SELECT moved.account_id, %(day)s, moved.debits, moved.credits, coalesce(last.balance, 0) + moved.debits - moved.credits, %(now)s
+      FROM (SELECT l.account_id, sum(l.debit) AS debits, sum(l.credit) AS credits
+              FROM ledger_account a JOIN ledger_journalline l ON l.account_id = a.id
+             WHERE a.legal_entity_id = %(entity)s AND l.business_date > %(since)s AND l.business_date <= %(day)s
+             GROUP BY l.account_id) moved
+      LEFT JOIN LATERAL (SELECT d.balance FROM ledger_accountday d
+                          WHERE d.account_id = moved.account_id ORDER BY d.date DESC LIMIT 1) last ON true
+"""
+_TOTALS = """
+    INSERT INTO ledger_ledgerday (id, legal_entity_id, date, entries, total, created_at)
+    SELECT %(id)s, %(entity)s, %(day)s, count(*), coalesce(sum(total), 0), %(now)s
+      FROM ledger_journalentry WHERE legal_entity_id = %(entity)s AND business_date > %(since)s AND business_date <= %(day)s
+"""
 
 
 class NoRule(BadInput):
@@ -168,22 +187,10 @@ def close_day(*, legal_entity_id: UUID, day: dt.date, now: dt.datetime) -> bool:
     closed = selectors.closed_through(legal_entity_id)
     if closed is not None and closed >= day:
         return False
-    since = closed or dt.date.min
-    moved = selectors.turnover(legal_entity_id, after=since, through=day)
-    before = selectors.checkpoints(set(moved), as_of=since)
-    AccountDay.objects.bulk_create(
-        AccountDay(
-            account_id=account,
-            date=day,
-            debit=debit,
-            credit=credit,
-            balance=before.get(account, ZERO) + debit - credit,
-            created_at=now,
-        )
-        for account, (debit, credit) in moved.items()
-    )
-    entries, total = selectors.day_totals(legal_entity_id, after=since, through=day)
-    LedgerDay.objects.create(legal_entity_id=legal_entity_id, date=day, entries=entries, total=total, created_at=now)
+    facts = {"entity": legal_entity_id, "day": day, "since": closed or dt.date.min, "id": new_id(), "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(_CHECKPOINTS, facts)
+        cursor.execute(_TOTALS, facts)
     return True
 
 

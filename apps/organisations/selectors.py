@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -112,10 +114,11 @@ def parameter(code: str, *, on: dt.date, legal_entity_id: UUID | None = None, pr
     return max(rows, key=_specificity).typed_value
 
 
-def parameters_of(prefix: str, *, on: dt.date, legal_entity_id: UUID | None = None, product_code: str | None = None) -> dict[str, Any]:
-    """All values in force whose code begins with `prefix`, by code, in one query."""
+def parameters_of(*prefixes: str, on: dt.date, legal_entity_id: UUID | None = None, product_code: str | None = None) -> dict[str, Any]:
+    """All values in force whose code begins with one of `prefixes`, by code, in one query."""
     best: dict[str, Parameter] = {}
-    for row in _in_force(on, legal_entity_id, product_code).filter(code__startswith=prefix):
+    wanted = reduce(or_, (Q(code__startswith=prefix) for prefix in prefixes))
+    for row in _in_force(on, legal_entity_id, product_code).filter(wanted):
         if row.code not in best or _specificity(row) > _specificity(best[row.code]):
             best[row.code] = row
     return {code: best[code].typed_value for code in sorted(best)}

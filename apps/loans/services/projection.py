@@ -18,7 +18,7 @@ from apps.loans.domain.state import LoanState, LoanStatus, RowStatus
 from apps.loans.domain.terms import Component
 from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
 from apps.loans.services.targets import Key, Treatment, targets_of
-from apps.organisations.selectors import parameters_of
+from apps.organisations.selectors import ParameterMissing, parameters_of
 
 _BALANCE_FIELDS: Final = [field.name for field in LoanBalance._meta.concrete_fields if not field.primary_key]
 _INSTALMENT_FIELDS: Final = [
@@ -68,18 +68,19 @@ class Projection:
 
 
 def policy_on(legal_entity_id: UUID, day: dt.date) -> Policy:
-    """The rules in force for a legal entity. Raises `ParameterMissing` or `KeyError` when one is not installed."""
-    classes = parameters_of("classification.", on=day, legal_entity_id=legal_entity_id)
-    accrual = parameters_of("accrual.", on=day, legal_entity_id=legal_entity_id)
-    rates = parameters_of("provision.", on=day, legal_entity_id=legal_entity_id)
-    return Policy(
-        special_mention_above_dpd=classes["classification.technical_overdue_days_max"],
-        substandard_above_dpd=classes["classification.substandard_above_dpd"],
-        doubtful_above_dpd=classes["classification.doubtful_above_dpd"],
-        loss_above_dpd=classes["classification.loss_above_dpd"],
-        non_accrual_above_dpd=accrual["accrual.non_accrual_above_dpd"],
-        provision_rates={code.removeprefix("provision."): rate for code, rate in rates.items()},
-    )
+    """The rules in force for a legal entity. Raises `ParameterMissing`."""
+    values = parameters_of("classification.", "accrual.", "provision.", on=day, legal_entity_id=legal_entity_id)
+    try:
+        return Policy(
+            special_mention_above_dpd=values["classification.technical_overdue_days_max"],
+            substandard_above_dpd=values["classification.substandard_above_dpd"],
+            doubtful_above_dpd=values["classification.doubtful_above_dpd"],
+            loss_above_dpd=values["classification.loss_above_dpd"],
+            non_accrual_above_dpd=values["accrual.non_accrual_above_dpd"],
+            provision_rates={str(name): values[f"provision.{name}"] for name in LoanBalance.AssetClass.values},
+        )
+    except KeyError as missing:
+        raise ParameterMissing(code=missing.args[0], on=day) from None
 
 
 def project(loan: Loan, transactions: Iterable[LoanTransaction], as_of: dt.date, policy: Policy, before: LoanBalance | None) -> Projection:
