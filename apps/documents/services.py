@@ -1,7 +1,7 @@
 """Render, sign, verify, archive: one engine for all papers.
 
 `render`, `sign` and `issue` take seconds or call the time stamp authority: handlers declared `outside=True` and tasks call them, never
-code inside a transaction.
+code inside a transaction. WeasyPrint and pyHanko are imported when first used: they take seconds, and most processes never draw.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from apps.common.actors import Actor
 from apps.common.clock import local_date
 from apps.common.errors import Conflict, NotFound
 from apps.common.numbers import next_number
-from apps.documents import archive, qr, rendering, signing, uploads, verification
+from apps.documents import archive, qr, uploads
 from apps.documents.domain import EXTENSIONS, PDF, Signer, Verification
 from apps.documents.models import Document, DocumentDownload
 
@@ -45,6 +45,8 @@ def render(*, template: str, context: dict[str, Any]) -> bytes:
 
     Raises `rendering.FontMissing`, and `rendering.UrlBlocked` for a template that asks for anything but own files.
     """
+    from apps.documents import rendering, signing
+
     rendered = rendering.render_document(template, context)
     return signing.add_fields(rendered.content, rendered.boxes)
 
@@ -54,6 +56,8 @@ def sign(*, content: bytes, signers: list[Signer], now: datetime) -> bytes:
 
     Raises the gateway's failures and `pki.PkiMissing`.
     """
+    from apps.documents import signing
+
     for signer in signers:
         content = signing.add_signature(content, signer, now=now)
     return content
@@ -63,6 +67,8 @@ def verify(content: bytes) -> Verification:
     """Check a file that says it is ours: its signatures, their time stamps, and the archived original of the number that it bears."""
     if not content.startswith(b"%PDF-"):
         return Verification(valid=False, reason=_("The file is not a PDF."))
+    from apps.documents import verification
+
     checked = verification.check_pdf(content)
     number = _number_in(checked.keywords)
     archived = Document.objects.filter(sha256=archive.address_of(content)).exists()
