@@ -8,7 +8,7 @@ from apps.common.actors import Actor
 from apps.common.outbox import handles
 from apps.contracts.events import ContractSigned
 from apps.disbursement import services
-from apps.disbursement.events import DisbursementRouted, RepaymentOrdered, TransferFailed, TransferSucceeded, VoucherIssued
+from apps.disbursement.events import DisbursementRouted, PositionRanLow, RepaymentOrdered, TransferFailed, TransferSucceeded, VoucherIssued
 
 _ACTOR = Actor.system("disbursement")
 
@@ -31,6 +31,11 @@ def on_disbursement_routed(event: DisbursementRouted, *, now: dt.datetime) -> No
 @handles(TransferFailed)
 def on_transfer_failed(event: TransferFailed, *, now: dt.datetime) -> None:
     services.heed_failed_transfer(disbursement_id=event.disbursement_id, actor=_ACTOR, now=now)
+
+
+@handles(PositionRanLow)
+def on_position_ran_low(event: PositionRanLow, *, now: dt.datetime) -> None:
+    services.heed_low_position(account_id=event.account_id, actor=_ACTOR, now=now)
 
 
 @handles(TransferSucceeded)

@@ -475,7 +475,7 @@ class BankNotice(BusinessModel):
         return f"{self.order_no} {self.verdict}"
 
 
-def funder_facts(account: FundingAccount, *, used_today: Decimal) -> FunderFacts:
+def funder_facts(account: FundingAccount, *, used_today: Decimal, success_rate: Decimal) -> FunderFacts:
     """What routing looks at, from the rows."""
     funder = account.funder
     return FunderFacts(
@@ -489,5 +489,6 @@ def funder_facts(account: FundingAccount, *, used_today: Decimal) -> FunderFacts
         day_quota=funder.day_quota,
         used_today=used_today,
         cost_rate=funder.cost_rate,
+        success_rate=success_rate,
         weight=funder.weight,
     )

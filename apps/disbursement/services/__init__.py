@@ -1,7 +1,7 @@
 """Deeds of paying out and collecting."""
 
 from apps.disbursement.services.documents import issue_voucher_document
-from apps.disbursement.services.failures import heed_failed_transfer
+from apps.disbursement.services.failures import heed_failed_transfer, heed_low_position
 from apps.disbursement.services.messages import tell_customer_paid_out
 from apps.disbursement.services.positions import PositionShort, create_funder, top_up
 from apps.disbursement.services.repayments import (
@@ -27,6 +27,7 @@ __all__ = [
     "cancel_order",
     "create_funder",
     "heed_failed_transfer",
+    "heed_low_position",
     "issue_voucher_document",
     "open_disbursement",
     "order_debit",

@@ -18,6 +18,7 @@ from apps.common.outbox import publish
 from apps.common.privacy import mask_card
 from apps.disbursement.events import PositionRanLow
 from apps.disbursement.models import Funder, FundingAccount, PositionMovement
+from apps.flows import services as flows
 from apps.ledger import services as ledger
 from apps.organisations import selectors as organisations
 
@@ -95,6 +96,8 @@ def top_up(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor, n
         actor=actor,
         now=now,
     )
+    if not account.position.runs_low(account.warn_share):
+        flows.cancel_tasks(subject_kind="funding_account", subject_ref=account.id, actor=actor, now=now)
     return account
 
 

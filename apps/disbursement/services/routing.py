@@ -18,9 +18,12 @@ from apps.disbursement.events import DisbursementRouted
 from apps.disbursement.models import Disbursement, FundingAccount, TransferOrder, funder_facts
 from apps.disbursement.services.positions import PositionShort
 from apps.disbursement.services.records import bank_hours, lock_disbursement
+from apps.flows import services as flows
 from apps.organisations import selectors as organisations
 
 _State = Disbursement.State
+_UNTRIED = Decimal(1)
+_LOOK_BACK = dt.timedelta(days=30)
 
 
 def choose_route(disbursement: Disbursement, *, now: dt.datetime, pass_over_declined: bool = False) -> None:
@@ -30,11 +33,14 @@ def choose_route(disbursement: Disbursement, *, now: dt.datetime, pass_over_decl
         FundingAccount.objects.filter(legal_entity_id=disbursement.legal_entity_id).select_related("funder").order_by("funder__code")
     )
     today = organisations.business_date(disbursement.legal_entity_id)
-    used = _used_on(accounts, today)
+    used, rates = _used_on(accounts, today), _success_rates(accounts, now)
     route = choose_funder(
         disbursement.amount,
         disbursement.product_code,
-        [funder_facts(account, used_today=used.get(account.id, ZERO)) for account in accounts],
+        [
+            funder_facts(account, used_today=used.get(account.id, ZERO), success_rate=rates.get(account.id, _UNTRIED))
+            for account in accounts
+        ],
         refused=refused,
     )
     disbursement.routing = [*disbursement.routing, {"at": now.isoformat(), "looked_at": [list(note) for note in route.explanation]}]
@@ -64,6 +70,20 @@ def _used_on(accounts: list[FundingAccount], day: dt.date) -> dict[UUID, Decimal
     return {row["account_id"]: row["used"] for row in sums}
 
 
+def _success_rates(accounts: list[FundingAccount], now: dt.datetime) -> dict[UUID, Decimal]:
+    """Per account the share of its ended transfers of the last weeks that paid; those under way count neither way."""
+    rows = TransferOrder.objects.filter(account__in=accounts, sent_at__gte=now - _LOOK_BACK).values_list(
+        "account_id", "order_no", "disbursement__order_no", "disbursement__state"
+    )
+    ended: dict[UUID, list[bool]] = {}
+    for account_id, order_no, current, state in rows:
+        if order_no != current or state in (_State.FAILED, _State.CANCELLED):
+            ended.setdefault(account_id, []).append(False)
+        elif state in (_State.SUCCEEDED, _State.REVERSED):
+            ended.setdefault(account_id, []).append(True)
+    return {account_id: Decimal(sum(paid)) / len(paid) for account_id, paid in ended.items()}
+
+
 @transaction.atomic
 def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime, pass_over_declined: bool = False) -> Disbursement:
     """Send a failed payment on its way again, by staff after the cause is gone, or to the next funder by the system.
@@ -75,4 +95,5 @@ def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime, pass_over_
     choose_route(disbursement, now=now, pass_over_declined=pass_over_declined)
     disbursement.reason = ""
     disbursement.save()
+    flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)
     return disbursement

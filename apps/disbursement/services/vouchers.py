@@ -17,6 +17,7 @@ from apps.common.numbers import next_number
 from apps.common.outbox import publish
 from apps.disbursement.events import VoucherIssued, VoucherUsed
 from apps.disbursement.models import Disbursement, Voucher
+from apps.flows import services as flows
 from apps.ledger import services as ledger
 from apps.organisations import selectors as organisations
 
@@ -162,5 +163,6 @@ def revoke_voucher(*, voucher_id: UUID, reason: str, actor: Actor, now: dt.datet
     voucher.reason, voucher.ended_at = reason.strip(), now
     voucher.save()
     _post_guarantee(voucher, "voucher_released", actor, now)
+    flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)
     applications.mark_cancelled(application_id=voucher.application_ref, reason=reason.strip(), actor=actor, now=now)
     return voucher

@@ -280,6 +280,7 @@ class TestTransfer:
         assert task is not None
         assert ledger.balance("9001", order.entity.id) == AMOUNT
         services.reroute(disbursement_id=order.disbursement.id, actor=staff(order.entity, "disbursement.pay"), now=NOON)
+        assert flows.task_for("disbursement", order.disbursement.id, "transfer_failed") is None
         outbox.dispatch()
         sandbox.deliver_callbacks()
         assert order.payment().state == "succeeded"
@@ -312,6 +313,7 @@ def calls(order: SignedOrder) -> list[str]:
 
 
 def test_the_position_warns_once_and_never_overdraws(sandbox):
+    clock.move_to(NOON)
     entity = a_lender(position="88000.00")
     order = a_signed_order(entity)
     approve(order)
@@ -319,7 +321,13 @@ def test_the_position_warns_once_and_never_overdraws(sandbox):
     from apps.common.models import OutboxMessage
 
     assert OutboxMessage.objects.filter(name="disbursement.PositionRanLow").count() == 1
-    assert account(order).position.available == Decimal("8000.00")
+    outbox.dispatch()
+    held = account(order)
+    assert flows.task_for("funding_account", held.id, "position_low") is not None
+    treasurer = staff(entity, "disbursement.pay")
+    services.top_up(account_id=held.id, amount=Decimal("900000.00"), reference="second", actor=treasurer, now=NOON)
+    assert flows.task_for("funding_account", held.id, "position_low") is None
+    assert account(order).position.available == Decimal("908000.00")
     assert selectors.position_offenders(entity.id) == []
 
 
