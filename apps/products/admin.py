@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_fsm import TransitionNotAllowed
 from import_export.admin import ImportExportMixin
-from import_export.formats.base_formats import CSV, XLSX
+from import_export.formats.base_formats import CSV
 from unfold.admin import TabularInline
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
@@ -30,7 +30,7 @@ class VehicleModelAdmin(ImportExportMixin, CarloanModelAdmin):
     resource_classes = (VehicleResource,)
     import_form_class = ImportForm
     export_form_class = ExportForm
-    formats = (CSV, XLSX)
+    formats = (CSV,)
     skip_admin_log = True
     list_display = ("series", "model_year", "trim", "guide_price", "power", "is_active")
     list_filter = ("power", "is_active", "series__brand")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -60,9 +61,11 @@ class VehicleModel(BusinessModel):
     """A car as it is offered: model year and trim, with the maker's guide price in yuan, tax included."""
 
     series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="models", verbose_name=_("series"))
-    model_year = models.PositiveSmallIntegerField(_("model year"))
+    model_year = models.PositiveSmallIntegerField(_("model year"), validators=[MinValueValidator(2000), MaxValueValidator(2100)])
     trim = models.CharField(_("trim"), max_length=64)
-    guide_price = models.DecimalField(_("guide price"), max_digits=18, decimal_places=2)
+    guide_price = models.DecimalField(
+        _("guide price"), max_digits=18, decimal_places=2, validators=[MinValueValidator(10_000), MaxValueValidator(5_000_000)]
+    )
     power = models.CharField(_("power"), max_length=3, choices=[(Power.ICE.value, _("combustion")), (Power.NEV.value, _("new energy"))])
     is_active = models.BooleanField(_("on sale"), default=True)
 

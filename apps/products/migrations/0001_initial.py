@@ -2,6 +2,7 @@
 
 import apps.common.models
 import django.contrib.postgres.fields
+import django.core.validators
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -196,9 +197,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
-                ('model_year', models.PositiveSmallIntegerField(verbose_name='model year')),
+                ('model_year', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(2000), django.core.validators.MaxValueValidator(2100)], verbose_name='model year')),
                 ('trim', models.CharField(max_length=64, verbose_name='trim')),
-                ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='guide price')),
+                ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, validators=[django.core.validators.MinValueValidator(10000), django.core.validators.MaxValueValidator(5000000)], verbose_name='guide price')),
                 ('power', models.CharField(choices=[('ice', 'combustion'), ('nev', 'new energy')], max_length=3, verbose_name='power')),
                 ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
             ],
@@ -215,9 +216,9 @@ class Migration(migrations.Migration):
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
-                ('model_year', models.PositiveSmallIntegerField(verbose_name='model year')),
+                ('model_year', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(2000), django.core.validators.MaxValueValidator(2100)], verbose_name='model year')),
                 ('trim', models.CharField(max_length=64, verbose_name='trim')),
-                ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, verbose_name='guide price')),
+                ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, validators=[django.core.validators.MinValueValidator(10000), django.core.validators.MaxValueValidator(5000000)], verbose_name='guide price')),
                 ('power', models.CharField(choices=[('ice', 'combustion'), ('nev', 'new energy')], max_length=3, verbose_name='power')),
                 ('is_active', models.BooleanField(default=True, verbose_name='on sale')),
             ],

@@ -41,18 +41,27 @@ class ImportReport:
 
 
 class _SeriesWidget(widgets.Widget):
-    """Brand and series by name, made when they are new."""
+    """Brand and series by name, made when they are new; each is looked up once in an import."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[tuple[str, str], Series] = {}
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Series:
-        brand_name, series_name = str(row["brand"] or "").strip(), str(value or "").strip()
-        if not brand_name or not series_name:
+        names = _text(row["brand"]), _text(value)
+        if not all(names):
             raise ValidationError(_("Brand and series are needed."))
-        brand, _created = Brand.objects.get_or_create(name=brand_name)
-        series, _created = Series.objects.get_or_create(brand=brand, name=series_name)
-        return series
+        if names not in self.known:
+            brand, _created = Brand.objects.get_or_create(name=names[0])
+            self.known[names], _created = Series.objects.get_or_create(brand=brand, name=names[1])
+        return self.known[names]
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return value.name if value else ""
+
+
+def _text(value: Any) -> str:
+    return str(value or "").strip()
 
 
 class VehicleResource(resources.ModelResource):
@@ -79,6 +88,23 @@ class VehicleResource(resources.ModelResource):
             raise CatalogueFileInvalid(_("Columns are missing: %(names)s.") % {"names": ", ".join(missing)})
         if len(dataset) > MAX_ROWS:
             raise CatalogueFileInvalid(_("The file has more than %(limit)s rows.") % {"limit": MAX_ROWS})
+        rows = VehicleModel.objects.select_related("series__brand")
+        self._known = {(row.series.brand.name, row.series.name, str(row.model_year), row.trim): row for row in rows}
+        self.fields["series"].widget.known = {}
+
+    def get_instance(self, instance_loader: Any, row: Any) -> VehicleModel | None:
+        """The known trim of a row, from one query for the whole file. A trim that stands twice in a file is told by the unique key."""
+        return self._known.get((_text(row["brand"]), _text(row["series"]), _text(row["model_year"]), _text(row["trim"])))
+
+    def validate_instance(self, instance: VehicleModel, import_validation_errors: Any = None, validate_unique: bool = True) -> None:
+        """Field by field; keys and ranges are the database's."""
+        errors = dict(import_validation_errors or {})
+        try:
+            instance.clean_fields(exclude=["series", *errors])
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if errors:
+            raise ValidationError(errors)
 
 
 def import_vehicles(*, content: bytes, actor: Actor, now: dt.datetime, preview: bool = False) -> ImportReport:

@@ -86,6 +86,12 @@ class TestCatalogue:
         assert not VehicleModel.objects.exists()
         assert not Brand.objects.exists()
 
+    def test_a_trim_that_stands_twice_keeps_the_file_out(self):
+        with pytest.raises(CatalogueFileInvalid) as caught:
+            take("远岚,E5,2026,长续航版,152800,nev\n远岚,E5,2026,长续航版,149800,nev\n")
+        assert list(caught.value.fields) == ["row 2"]
+        assert not VehicleModel.objects.exists()
+
     @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"brand,series\na,b\n", b""])
     def test_a_file_that_is_no_catalogue_is_refused(self, content):
         with pytest.raises(CatalogueFileInvalid):
