@@ -29,7 +29,8 @@ def ensure(server_url: str) -> str:
     Raises `subprocess.CalledProcessError` when the migrations fail.
     """
     template, building = name(), f"{name()}_building"
-    with psycopg.connect(server_url, autocommit=True) as connection:
+    # Advisory locks count per database: all builders meet in the one that every server has.
+    with psycopg.connect(f"{server_url.rsplit('/', 1)[0]}/postgres", autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
             return template
