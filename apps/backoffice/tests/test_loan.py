@@ -1,0 +1,102 @@
+"""Loan 360°: what is late is loud, what is paid is quiet, every transaction shows its entries."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from apps.backoffice.charts import balance_chart
+from apps.backoffice.loan_page import loan_page
+from apps.loans import selectors as loans
+
+
+@pytest.fixture
+def late(house):
+    return house.late_loan()
+
+
+@pytest.fixture
+def desk(house, at_desk):
+    return at_desk(house.staff("finance"))
+
+
+def page_of(desk, loan):
+    response = desk.get(f"/backoffice/loans/{loan.id}/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def facts(house, loan):
+    user = house.staff("finance")
+    return loan_page(loans.loans(user).get(id=loan.id), user)
+
+
+def test_the_overdue_row_alone_is_filled(house, late):
+    page = facts(house, late)
+    assert [row.tone for row in page.rows[:5]] == ["done", "done", "od", "next", ""]
+    assert page.rows[-1].balance == 0
+    assert page.view.brief.dpd == 10
+
+
+def test_header_shows_what_is_owed(desk, late):
+    page = page_of(desk, late)
+    assert "114,400.70" in page
+    assert "3,999.93" in page
+    assert 'data-state="overdue"' in page
+    assert late.customer.phone not in page
+
+
+def test_every_transaction_shows_its_entries_and_they_balance(house, late):
+    page = facts(house, late)
+    assert [moved.line.kind for moved in page.moved] == ["repayment", "repayment", "disbursement"]
+    for moved in page.moved:
+        assert moved.entries, moved
+        for entry in moved.entries:
+            assert (
+                sum(debit for _code, _name, debit, _credit in entry.lines) == sum(credit for *_rest, credit in entry.lines) == entry.total
+            )
+    first = page.moved[1]
+    assert sum(amount for _name, amount in first.allocated) == first.line.amount
+
+
+def test_shares_add_up_to_the_principal(house, late):
+    page = facts(house, late)
+    assert sum(share.amount for share in page.shares) == page.view.brief.principal_outstanding
+
+
+def test_an_auditor_sees_and_a_reviewer_does_not(late, house, at_desk):
+    assert at_desk(house.staff("auditor")).get(f"/backoffice/loans/{late.id}/").status_code == 200
+    assert at_desk(house.staff("credit_reviewer")).get(f"/backoffice/loans/{late.id}/").status_code == 403
+
+
+def test_no_dead_buttons(desk, late):
+    page = page_of(desk, late)
+    main = page[page.index("<main") :]
+    assert not re.search(r"<button[^>]*disabled", main)
+    assert 'href="#none"' not in main
+
+
+def test_the_statement_prints_every_transaction(desk, late):
+    page = desk.get(f"/backoffice/loans/{late.id}/statement/").content.decode()
+    assert page.count("3,985.72") >= 2
+    assert "debit:2025-12" in page
+
+
+def test_queries_do_not_grow_with_the_transactions(house, at_desk, late, django_assert_max_num_queries):
+    desk = at_desk(house.staff("finance", "auditor", "collector"))
+    with django_assert_max_num_queries(46):
+        page_of(desk, late)
+    with django_assert_max_num_queries(46):
+        page_of(desk, house.loan())
+
+
+def test_a_chart_needs_two_moments(house, late):
+    page = facts(house, late)
+    assert page.chart is not None
+    assert page.chart.actual.count(",") >= 4
+    assert balance_chart(actual=[], planned=[], today=page.day) is None
+
+
+def test_a_row_of_the_list_leads_to_the_page(desk, late):
+    assert desk.get(f"/backoffice/loans/loan/{late.id}/change/").url == f"/backoffice/loans/{late.id}/"
