@@ -14,6 +14,7 @@ from apps.customers.domain import REQUIRED_CHECKS
 from apps.customers.models import Customer
 from apps.customers.selectors import passed_checks
 from apps.customers.services.access import lock_customer
+from apps.organisations import services as organisations
 
 
 class NotVerifiedBefore(Conflict):
@@ -51,9 +52,11 @@ def lift_restriction(*, customer_id: UUID, actor: Actor, now: dt.datetime) -> Cu
 
 @transaction.atomic
 def close_customer(*, customer_id: UUID, actor: Actor, now: dt.datetime) -> Customer:
-    """The person leaves: no more sign-in under this account; the same phone may register anew. Callers make sure that no loan runs."""
+    """The person leaves: this account's login ends, the same phone may register anew. Callers make sure that no loan runs."""
     row = lock_customer(customer_id, actor)
     actor.require("customers.restrict")
     row.close()
     row.save()
+    if row.user_id is not None:
+        organisations.deactivate_user(user_id=row.user_id, actor=actor, now=now)
     return row

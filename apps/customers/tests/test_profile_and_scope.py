@@ -134,6 +134,7 @@ class TestStanding:
         services.close_customer(customer_id=person.id, actor=admin, now=NOW)
         with pytest.raises(CustomerClosed):
             tell(person)
+        assert not type(person.user).objects.get(id=person.user_id).is_active
 
     def test_customers_do_not_lift_their_own_restriction(self, person):
         with pytest.raises(NotPermitted):
