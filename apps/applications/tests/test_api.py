@@ -6,13 +6,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib import admin
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
-from apps.applications.models import Application
+from apps.applications.models import Application, ApplicationEvent, Offer
 from apps.applications.tests.factories import NOW, Shop, open_shop, person
 from apps.common import clock
 from apps.customers.models import Customer
 from apps.organisations.models import User
+from apps.organisations.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 THIN, FRAUD = 910, 920
@@ -88,3 +91,17 @@ def test_others_see_and_do_nothing(sandbox: Any, shop: Shop) -> None:
     assert staff.get(base).status_code == 403
     assert APIClient().get(base).status_code == 401
     assert Application.objects.get().state == "offered"
+
+
+def test_the_back_office_pages_open_for_the_lender_s_staff_only(sandbox: Any, shop: Shop) -> None:
+    application = shop.decided(person(shop.entity))
+    reviewer, stranger = shop.reviewer(), UserFactory(roles=["credit_reviewer"])
+    for model in (Application, ApplicationEvent, Offer):
+        page = admin.site._registry[model]
+        for user, count in ((reviewer, model.objects.count()), (stranger, 0)):
+            request = RequestFactory().get("/")
+            request.user = user
+            user.is_verified = lambda: True
+            assert page.get_queryset(request).count() == count
+            body = page.changelist_view(request).render().content.decode()
+            assert (application.number in body) is bool(count)
