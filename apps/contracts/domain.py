@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from apps.loans.domain.quote import Quote, make_quote
-from apps.products.domain import CostRow, Plan, build_terms, cost_rows
+from apps.products.domain import Plan, build_terms, cost_rows
 
 TEMPLATE_VERSION: Final = "2026-01"
-COST_TABLE_VERSION: Final = "MS2026-01"
 KINDS: Final = {"car_lease_direct": "direct", "car_lease_back": "leaseback", "cash": "cash"}
 METHODS: Final = {
     "equal_installment": "等额本息",
@@ -31,7 +30,6 @@ _DAY_COUNTS: Final = {
     "act/364": "按实际天数、一年按 364 天计",
     "act/act": "按实际天数计",
 }
-_PERCENT: Final = Decimal(100)
 
 
 @dataclass(frozen=True)
@@ -40,37 +38,7 @@ class Priced:
 
     plan: Plan
     quote: Quote
-    costs: tuple[CostRow, ...]
     first_due: dt.date
-
-
-@dataclass(frozen=True)
-class CostLine:
-    """One line of the full cost table in its own words; `amount` in yuan, `annualised` as a fraction."""
-
-    code: str
-    name: str
-    how: str
-    standard: str
-    collector: str
-    amount: Decimal | None
-    annualised: Decimal | None
-
-
-@dataclass(frozen=True)
-class CostTable:
-    """The full cost table 综合融资成本明示表: normal costs with their share, contingent ones apart, and the whole as a yearly rate.
-
-    `annual_all_in` is the internal rate per month × 12 (simple), the sum of the rows' shares; `annual_compound` the same compounded.
-    """
-
-    version: str
-    principal: Decimal
-    rows: tuple[CostLine, ...]
-    contingent: tuple[CostLine, ...]
-    total: Decimal
-    annual_all_in: Decimal
-    annual_compound: Decimal
 
 
 def price_from(plan: Plan, made_on: dt.date) -> Priced:
@@ -95,54 +63,7 @@ def price_from(plan: Plan, made_on: dt.date) -> Priced:
         effective_rate=quote.effective_rate,
     )
     costs = cost_rows(dated, terms, quote, fee_rate=service or Decimal(0))
-    return Priced(dated, quote, costs, quote.schedule.rows[0].due_date)
-
-
-def cost_table(priced: Priced, *, collector: str) -> CostTable:
-    """The full cost table of a priced plan; `collector` is who charges (the lender)."""
-    lines = [(row, _line(row, priced.plan, collector)) for row in priced.costs if row.code not in ("principal", "all_in")]
-    return CostTable(
-        version=COST_TABLE_VERSION,
-        principal=priced.plan.principal,
-        rows=tuple(line for row, line in lines if not row.contingent),
-        contingent=tuple(line for row, line in lines if row.contingent),
-        total=priced.quote.total_cost,
-        annual_all_in=priced.quote.apr_irr / _PERCENT,
-        annual_compound=priced.quote.effective_rate / _PERCENT,
-    )
-
-
-def percent_text(share: Decimal) -> str:
-    """`0.108` → `10.80%`; more decimals only when they are needed."""
-    value = (share * _PERCENT).normalize()
-    return f"{value:.{max(2, -int(value.as_tuple().exponent))}f}%"
-
-
-def _line(row: CostRow, plan: Plan, collector: str) -> CostLine:
-    name, how, standard = _words(row, plan)
-    return CostLine(
-        code=row.code,
-        name=name,
-        how=how,
-        standard=standard,
-        collector=collector,
-        amount=row.amount,
-        annualised=None if row.annualised is None else row.annualised / _PERCENT,
-    )
-
-
-def _words(row: CostRow, plan: Plan) -> tuple[str, str, str]:
-    """(name, how it is charged, standard) of a line. Raises KeyError for a cost that the papers have no words for: none goes unsaid."""
-    rate = percent_text(row.rate) if row.rate is not None else "–"
-    free = f"第 {row.free_after} 期后不收" if row.free_after else "全期适用"
-    days = _DAY_COUNTS.get(plan.day_count, "按实际占用时间计")
-    words = {
-        "interest": ("利息", "随每期款项支付，不预先扣除", f"年利率 {rate}，按剩余本金和占用时间计收，{days}"),
-        "service_fee": ("手续费", "放款时一次性支付", f"融资本金的 {rate}"),
-        "penalty": ("逾期罚息", "未按期足额付款，自逾期次日起", f"逾期本金按年利率 {rate} 按日计收"),
-        "prepay_fee": ("提前清偿违约金", f"提前清偿时；{free}", f"提前清偿本金的 {rate}"),
-    }
-    return words[row.code]
+    return Priced(replace(dated, cost_rows=costs), quote, quote.schedule.rows[0].due_date)
 
 
 def plan_words(priced: Priced) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from django.conf import settings
 
 from apps.applications import selectors as applications
 from apps.common import privacy
-from apps.contracts.domain import POWERS, TEMPLATE_VERSION, Priced, cost_table, plan_words, price_from
+from apps.contracts.domain import POWERS, TEMPLATE_VERSION, Priced, plan_words, price_from
 from apps.contracts.models import Contract
 from apps.customers import selectors as customers
 from apps.dealers import selectors as dealers
 from apps.documents.domain import Signer
 from apps.organisations import selectors as organisations
+from apps.products import selectors as products
 
 
 def priced(contract: Contract) -> Priced:
@@ -44,7 +45,7 @@ def contract_content(contract: Contract, reading_seconds: int) -> dict[str, Any]
         "vehicle": {"name": facts.vehicle_name, "price": facts.price, "power_name": POWERS.get(facts.power, "")},
         "plan": plan_words(terms),
         "schedule": terms.quote.schedule.rows,
-        "cost": cost_table(terms, collector=lender.name),
+        "cost": products.cost_table(terms.plan),
         "card": {"bank": card.bank_name, "masked": card.masked_number},
         "reading_seconds": reading_seconds,
         "verify_url": f"{settings.PUBLIC_URL}/verify/?{urlencode({'number': contract.number})}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from apps.common.errors import BadInput, Conflict
 from apps.common.numbers import next_number
 from apps.common.outbox import publish
 from apps.contracts import papers
-from apps.contracts.domain import KINDS, TEMPLATE_VERSION, cost_table, price_from
+from apps.contracts.domain import KINDS, TEMPLATE_VERSION, price_from
 from apps.contracts.events import ContractReady, ContractRequested, ContractSigned, ContractVoided, SigningConfirmed
 from apps.contracts.models import Contract, SigningConsent, State
 from apps.contracts.selectors import NoSuchContract
@@ -28,6 +29,7 @@ from apps.documents import selectors as archive
 from apps.documents import services as documents
 from apps.messaging import services as messaging
 from apps.organisations import selectors as organisations
+from apps.products import selectors as products
 
 _MAKER = Actor.system("contracts.papers")
 # The app counts whole seconds on its own clock; ours may differ by so much.
@@ -117,7 +119,6 @@ def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -
     customers.debit_card(facts.customer_id)
     made_on = clock.local_date(now)
     priced = price_from(facts.plan, made_on)
-    lender = organisations.entity(facts.legal_entity_id)
     contract = Contract.objects.create(
         number=next_number("HT", made_on),
         kind=KINDS[priced.plan.kind],
@@ -134,7 +135,7 @@ def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -
         apr_irr=priced.quote.apr_irr / 100,
         installment=priced.quote.installment,
         first_due=priced.first_due,
-        cost_table=json.loads(json.dumps(dataclasses.asdict(cost_table(priced, collector=lender.name)), default=str)),
+        cost_table=json.loads(json.dumps(dataclasses.asdict(products.cost_table(priced.plan)), default=str)),
         template_version=TEMPLATE_VERSION,
     )
     publish(ContractRequested(contract_id=contract.id))
@@ -147,7 +148,7 @@ def make_papers(*, contract_id: UUID, now: dt.datetime) -> None:
     if contract.state != State.DRAFT:
         return
     content = papers.contract_content(contract, _reading_seconds(contract, now))
-    belongs = {
+    belongs: dict[str, Any] = {
         "legal_entity_id": contract.legal_entity_id,
         "owner_kind": "application",
         "owner_ref": contract.application_id,

@@ -57,8 +57,9 @@ class _OwnFilesOnly(URLFetcher):
 
 
 def _own_folders() -> list[Path]:
-    folders = [Path(folder).resolve() for folder in settings.STATICFILES_DIRS]
-    return [*folders, *(Path(folder).resolve() / "documents" for folder in settings.TEMPLATES[0]["DIRS"])]
+    templates: Any = settings.TEMPLATES[0]["DIRS"]
+    static = [Path(folder).resolve() for folder in settings.STATICFILES_DIRS]
+    return [*static, *(Path(folder).resolve() / "documents" for folder in templates)]
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from apps.contracts.models import Contract
+from apps.contracts.models import Contract, State
 
 
 class CostLineSerializer(serializers.Serializer):
     """A cost: how it is charged, by which standard, by whom; `annualised` is a fraction a year."""
 
-    code = serializers.CharField()
     name = serializers.CharField()
     how = serializers.CharField()
     standard = serializers.CharField()
@@ -20,7 +19,7 @@ class CostLineSerializer(serializers.Serializer):
 
 
 class CostTableSerializer(serializers.Serializer):
-    """The full cost table 综合融资成本明示表. Nothing else is charged. `annual_all_in` is simple (monthly IRR × 12), the other compounded."""
+    """The full cost table 综合融资成本明示表. `annual_all_in`: monthly IRR compounded; `annual_simple`: × 12."""
 
     version = serializers.CharField()
     principal = serializers.DecimalField(max_digits=18, decimal_places=2)
@@ -28,7 +27,8 @@ class CostTableSerializer(serializers.Serializer):
     contingent = CostLineSerializer(many=True)
     total = serializers.DecimalField(max_digits=18, decimal_places=2)
     annual_all_in = serializers.CharField()
-    annual_compound = serializers.CharField()
+    annual_simple = serializers.CharField()
+    sentence = serializers.CharField()
 
 
 class ContractSerializer(serializers.Serializer):
@@ -36,7 +36,7 @@ class ContractSerializer(serializers.Serializer):
 
     id = serializers.UUIDField()
     number = serializers.CharField()
-    state = serializers.ChoiceField(choices=Contract.state.field.choices)
+    state = serializers.ChoiceField(choices=State.choices)
     kind = serializers.ChoiceField(choices=Contract.Kind.choices)
     application_id = serializers.UUIDField()
     made_on = serializers.DateField()
@@ -58,7 +58,7 @@ class ContractListItemSerializer(serializers.Serializer):
 
     id = serializers.UUIDField()
     number = serializers.CharField()
-    state = serializers.ChoiceField(choices=Contract.state.field.choices)
+    state = serializers.ChoiceField(choices=State.choices)
     kind = serializers.ChoiceField(choices=Contract.Kind.choices)
     application_id = serializers.UUIDField()
     made_on = serializers.DateField()

@@ -49,7 +49,7 @@ def test_a_contract_says_amounts_in_figures_and_capitals_and_numbers_clauses_and
 def test_the_cost_table_tells_every_cost_its_year_and_that_nothing_else_is_charged(tmp_path):
     context = factories.contract_context() | {"reading_seconds": 10}
     text = squeezed(tool("pdftotext", content=services.render(template="cost_table.html", context=context), tmp_path=tmp_path))
-    for words in ("综合融资成本明示表", "手续费", "600.00", "0.35%", "逾期罚息", "不以任何名目", "仅在违约时可能发生", "收取主体", "10秒"):
+    for words in ("综合融资成本明示表", "手续费", "600.00", "0.38%", "逾期罚息", "不以任何名目", "仅在违约时可能发生", "收取主体", "10秒"):
         assert words in text, words
     assert "年化综合融资成本" in text
 
