@@ -196,7 +196,7 @@ def _close_and_open(this: _Run, day: dt.date) -> DayReport:
         set_aside=sum(len(run.set_aside) for run in runs),
         milliseconds=round((time.monotonic() - started) * 1000),
     )
-    log.info("day_closed", entity=str(this.entity_id), day=str(day), done=report.done, aside=report.set_aside, ms=report.milliseconds)
+    log.debug("day_closed", entity=str(this.entity_id), day=str(day), done=report.done, aside=report.set_aside, ms=report.milliseconds)
     return report
 
 
