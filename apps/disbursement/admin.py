@@ -15,7 +15,7 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
 from apps.common.errors import anticipate
-from apps.disbursement import models
+from apps.disbursement import models, services
 
 
 def carry_out(request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any, Actor], object]) -> None:
@@ -101,8 +101,6 @@ class DisbursementAdmin(CarloanModelAdmin):
 
     @admin.action(description=gettext_lazy("Approve and issue the voucher"), permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[models.Disbursement]) -> None:
-        from apps.disbursement import services
-
         carry_out(
             request,
             queryset,
@@ -113,8 +111,6 @@ class DisbursementAdmin(CarloanModelAdmin):
 
     @admin.action(description=gettext_lazy("Send a failed payment again"), permissions=["pay"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[models.Disbursement]) -> None:
-        from apps.disbursement import services
-
         carry_out(request, queryset, lambda row, actor: services.reroute(disbursement_id=row.id, actor=actor, now=clock.now()))
 
     def has_review_permission(self, request: HttpRequest) -> bool:
