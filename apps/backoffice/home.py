@@ -92,6 +92,7 @@ class Home:
     lamps: tuple[Lamp, ...]
     has_workbench: bool
     now: dt.datetime
+    today: dt.date
 
 
 def home_of(user: Any) -> Home:
@@ -104,6 +105,7 @@ def home_of(user: Any) -> Home:
         lamps=tuple(_lamps(user)) if user.can("jobs.view") or user.can("eod.run") else (),
         has_workbench=any(user.can(name) for name in TASK_PERMISSIONS),
         now=now,
+        today=clock.local_date(now),
     )
 
 
