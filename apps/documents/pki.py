@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
@@ -113,10 +114,15 @@ def authority() -> Authority:
         with _lock():
             if not (certificate_path.exists() and key_path.exists()):
                 _create_authority(certificate_path, key_path)
-    key = serialization.load_pem_private_key(crypto.decrypt_bytes(key_path.read_text(), context="pki:ca"), password=None)
+    key = _load_key(crypto.decrypt_bytes(key_path.read_text(), context="pki:ca"))
     if not isinstance(key, rsa.RSAPrivateKey):
         raise PkiMissing(_("The authority's key in ca.key is not an RSA key."))
     return Authority(x509.load_pem_x509_certificate(certificate_path.read_bytes()), key)
+
+
+def _load_key(pem: bytes) -> Any:
+    """A private key of ours. Its numbers are not checked again: it comes out of authenticated encryption, as we wrote it."""
+    return serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
 
 
 def _create_authority(certificate_path: Path, key_path: Path) -> None:
@@ -184,7 +190,7 @@ def identity_of(signer: Signer, *, now: dt.datetime) -> SigningIdentity:
     return SigningIdentity(
         certificate=_asn1(x509.load_pem_x509_certificate(row.certificate.encode())),
         private_key=asn1_keys.PrivateKeyInfo.load(
-            serialization.load_pem_private_key(row.private_key.encode(), password=None).private_bytes(
+            _load_key(row.private_key.encode()).private_bytes(
                 serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         ),
@@ -240,7 +246,9 @@ def _asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
 
 def signing_roots() -> list[asn1_x509.Certificate]:
     """The roots that a signature's certificate must come from."""
-    return [_asn1(authority().certificate)]
+    path = _folder() / "ca.pem"
+    certificate = x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else authority().certificate
+    return [_asn1(certificate)]
 
 
 def timestamp_roots() -> list[asn1_x509.Certificate]:

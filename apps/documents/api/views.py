@@ -7,23 +7,29 @@ from uuid import UUID
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from apps.common.api import APIView, IsCustomer, ProblemSerializer, file_response
+from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer, file_response
 from apps.documents import selectors, services
-from apps.documents.api.serializers import DocumentSerializer
+from apps.documents.api.serializers import DocumentPageSerializer, DocumentSerializer
 
 
-@extend_schema(operation_id="me_documents", tags=["documents"])
-class DocumentListView(ListAPIView):
-    """My papers, newest first, in pages."""
+class DocumentListView(APIView):
+    """My papers."""
 
     permission_classes = [IsCustomer]
-    serializer_class = DocumentSerializer
 
-    def get_queryset(self):  # type: ignore[no-untyped-def]
-        return selectors.visible_documents(self.request.user)
+    @extend_schema(
+        operation_id="me_documents",
+        tags=["documents"],
+        responses={200: DocumentPageSerializer, 401: ProblemSerializer, 403: ProblemSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """My papers, newest first, in pages."""
+        pages = CursorPages()
+        page = pages.paginate_queryset(selectors.visible_documents(request.user), request, view=self)
+        return pages.get_paginated_response(DocumentSerializer(page, many=True).data)
 
 
 class DocumentFileView(APIView):
