@@ -3,7 +3,7 @@ PY := .venv/bin/python
 SERVE ?= 1
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-long lint types boundaries bench lock messages
+.PHONY: help setup demo run codes test test-long lint types boundaries bench lock messages
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,6 +18,9 @@ demo:  ## the main job, end to end, on real processes (SERVE=0 ends after the st
 run:  ## the whole system with demonstration data, until Ctrl-C
 	@scripts/setup.sh runtime
 	@$(PY) -m tests.journeys.demo --no-story
+
+codes:  ## new one-time codes of the demo log-ins
+	@$(PY) -m tests.journeys.demo --codes
 
 test:  ## all tests but the long ones (ARGS go to pytest)
 	@scripts/setup.sh dev

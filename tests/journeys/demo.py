@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from django_otp.oath import TOTP
 
 from carloan.embedded import BASE_DIR, EmbeddedServerError
 from carloan.stack import Stack, StackError, chosen_port, running
@@ -35,8 +38,6 @@ def show(step: Step) -> None:
 
 def show_logins(stack: Stack, logins: list[dict[str, str]]) -> None:
     """Where to go and who may enter."""
-    from django_otp.oath import TOTP
-
     say()
     say(f"  dealer portal   {stack.web_url}/login/")
     say(f"  back office     {stack.web_url}/backoffice/")
@@ -46,16 +47,27 @@ def show_logins(stack: Stack, logins: list[dict[str, str]]) -> None:
     say()
     say(f"  Log-ins, all with the password {logins[0]['password']}; put the secret into an authenticator, or use the code while it lasts:")
     for login in logins:
-        key = bytes.fromhex(login["totp_key"])
-        code = str(TOTP(key).token()).zfill(6)
-        say(f"  {login['username']:<11} {login['role']:<22} {login['page']:<13} secret {_base32(key)}  code now {code}")
+        secret = base64.b32encode(bytes.fromhex(login["totp_key"])).decode()
+        say(f"  {login['username']:<11} {login['role']:<22} {login['page']:<13} secret {secret}  code now {code_of(login['totp_key'])}")
     say("  `make codes` prints new codes.")
 
 
-def _base32(key: bytes) -> str:
-    import base64
+def code_of(totp_key: str) -> str:
+    """The six digits of the moment for a hex secret."""
+    return str(TOTP(bytes.fromhex(totp_key)).token()).zfill(6)
 
-    return base64.b32encode(key).decode()
+
+def show_codes() -> int:
+    """The codes of everybody, as an authenticator would show them."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carloan.settings")
+    django.setup()
+    from apps.backoffice.demo import logins
+
+    for login in logins():
+        say(f"{login.username:<11} {code_of(login.totp_key)}")
+    return 0
 
 
 def serve(stack: Stack) -> None:
@@ -91,7 +103,10 @@ def tell_story(stack: Stack, folder: Path) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Carloan's main job, end to end, on real processes.")
     parser.add_argument("--no-story", action="store_true", help="only start the system, with demonstration data")
+    parser.add_argument("--codes", action="store_true", help="only print the one-time codes of the moment")
     options = parser.parse_args()
+    if options.codes:
+        return show_codes()
     name = "run" if options.no_story else "demo"
     folder = LOCAL / name
     try:

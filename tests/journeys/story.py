@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import subprocess
 import time
@@ -15,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from PIL import Image, ImageDraw
 
 from apps.integrations.sandbox.client import SandboxClient
 from apps.integrations.sandbox.personas import card_number_for, id_number_for
@@ -33,10 +36,15 @@ PAPERS = (
     "registration_certificate",
     "mortgage_registration",
 )
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
-    "53de0000000c4944415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
-)
+
+
+def photo(text: str) -> bytes:
+    """A picture such as a phone takes of a paper."""
+    picture = Image.new("RGB", (900, 1200), "white")
+    ImageDraw.Draw(picture).text((80, 80), text, fill="black")
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @dataclass
@@ -159,14 +167,14 @@ class CarLoanStory:
             self.wait_for_check(phone, "bank_card")
             step.state = until("the customer to be verified", lambda: phone.get("/me")["state"] == "verified" and "verified")
         with self.step(f"{name}: work, income and two contacts", "customer") as step:
-            profile = {"employer": "广州某机械厂", "monthly_income": "16800.00", "employed_since": "2021-03-01", "position": "工艺员"}
+            profile = {"employer": "广州某机械厂", "monthly_income": "19800.00", "employed_since": "2021-03-01", "position": "工艺员"}
             phone.put(
                 "/me/profile",
                 profile
                 | {"education": self.choice("education"), "marital_status": self.choice("marital"), "housing": self.choice("housing")},
             )
-            for relation, number in (("parent", "13700010001"), ("colleague", "13700010002")):
-                phone.post("/me/contacts", {"name": "何平", "phone": number, "relation": relation})
+            for relation, digit in (("parent", 1), ("colleague", 2)):
+                phone.post("/me/contacts", {"name": "何平", "phone": f"1370001{serial}00{digit}", "relation": relation})
             step.state = phone.get("/me")["state"]
         return person
 
@@ -201,10 +209,10 @@ class CarLoanStory:
 
     def apply_for(self, person: Person) -> None:
         """The consultant enters the order in the portal."""
-        page = self.consultant.open("/vehicles/search/?q=比亚迪")
+        page = self.consultant.open("/vehicles/search/?q=红旗 H5")
         vehicle = re.search(r'data-vehicle="([0-9a-f-]{36})"', page.text)
         if not vehicle:
-            raise JourneyError("The vehicle catalogue has no 比亚迪.")
+            raise JourneyError("The vehicle catalogue has no 红旗 H5.")
         answer = self.consultant.submit(
             "/orders/new/",
             {
@@ -215,7 +223,7 @@ class CarLoanStory:
                 "down_payment": str(DOWN_PAYMENT),
                 "term": str(TERM),
             },
-            files={"authorisation": ("授权书.png", PNG, "image/png")},
+            files={"authorisation": ("授权书.png", photo("authorisation"), "image/png")},
         )
         found = re.search(r"/orders/([0-9a-f-]{36})/$", answer.url.path)
         if not found:
@@ -229,7 +237,10 @@ class CarLoanStory:
 
     def wait_for_order(self, person: Person, *states: str) -> str:
         """The order page, followed as the consultant's open page follows it, until one of the states shows."""
-        return until(f"the order to be {' or '.join(states)}", lambda: (state := self.order_state(person)) in states and state)
+        try:
+            return until(f"the order to be {' or '.join(states)}", lambda: (state := self.order_state(person)) in states and state)
+        except JourneyError as error:
+            raise JourneyError(f"{error} It is {self.order_state(person)}.") from None
 
     def review(self, person: Person, *, outcome: str, reason: str, amount: str) -> None:
         path = f"/backoffice/review/{person.application_id}/"
@@ -326,7 +337,7 @@ class CarLoanStory:
             self.consultant.submit(f"{path}pickup/", {}, form_at=path)
             self.wait_for_order(person, "delivered")
             for kind in PAPERS:
-                self.consultant.submit(f"{path}papers/{kind}/", {}, files={"file": (f"{kind}.png", PNG, "image/png")}, form_at=path)
+                self.consultant.submit(f"{path}papers/{kind}/", {}, files={"file": (f"{kind}.png", photo(kind), "image/png")}, form_at=path)
             step.state = self.wait_for_order(person, "completed")
 
     # -- 8: the loan lives ------------------------------------------------------------------------------------
@@ -378,6 +389,9 @@ class CarLoanStory:
             for days in range(1, LATE_DAYS + 1):
                 self.live_until(due + dt.timedelta(days=days))
             step.state = until("the loan to be overdue", lambda: self.loan()["state"] == "overdue" and "overdue")
+            until(
+                "the bank's answers", lambda: not [item for item in self.orders() if item["state"] in {"created", "processing", "unknown"}]
+            )
             until("the reminder", lambda: any("逾期" in text for text in phone.messages()[seen:]))
             step.amount = self.loan()["due"]["total"]
         with self.step("paid late from the app, penalty included", "customer") as step:
@@ -434,10 +448,12 @@ class CarLoanStory:
         paid = sum((Decimal(item["amount"]) for item in self.payments()), Decimal(0))
         self.facts["loan"] = {"principal": loan["principal"], "paid_total": str(paid), "status": loan["state"]}
 
+    def orders(self) -> list[Any]:
+        found = self.person.phone.get(f"/me/loans/{self.loan_id}/repayments", page_size=100)
+        return found["results"] if isinstance(found, dict) else found
+
     def payments(self) -> list[Any]:
-        orders = self.person.phone.get(f"/me/loans/{self.loan_id}/repayments")
-        items = orders["results"] if isinstance(orders, dict) else orders
-        return [item for item in items if item["state"] == "succeeded"]
+        return [item for item in self.orders() if item["state"] == "succeeded"]
 
     def money_days(self) -> list[dt.date]:
         opened = dt.date.fromisoformat(self.loan()["opened_on"])
