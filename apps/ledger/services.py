@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -187,7 +188,7 @@ def close_day(*, legal_entity_id: UUID, day: dt.date, now: dt.datetime) -> bool:
     closed = selectors.closed_through(legal_entity_id)
     if closed is not None and closed >= day:
         return False
-    facts = {"entity": legal_entity_id, "day": day, "since": closed or dt.date.min, "id": new_id(), "now": now}
+    facts: dict[str, Any] = {"entity": legal_entity_id, "day": day, "since": closed or dt.date.min, "id": new_id(), "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_CHECKPOINTS, facts)
         cursor.execute(_TOTALS, facts)
