@@ -77,6 +77,8 @@ def _forget_dead_users(server: pgserver.PostgresServer) -> None:
     import psutil
 
     users = server.global_process_id_list
+    if not users.path.exists():  # a new server: initdb wants its folder empty
+        return
     users.put([process for process in users.get_and_remove(-1) if psutil.pid_exists(process)])
 
 
