@@ -22,7 +22,7 @@ from apps.documents import services as documents
 from apps.organisations.selectors import parameter
 from apps.products import selectors as products
 
-AUTHORISATION = "bureau_authorisation"
+AUTHORISATION = "credit_authorisation"
 MAX_TERM = 120
 
 

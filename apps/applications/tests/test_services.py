@@ -320,7 +320,7 @@ class TestReview:
         assert case.decision.reasons[0][0] == "BU-001"
         assert case.decision.bureau.no_record is True
         assert case.vehicle.name == case.order.vehicle
-        assert [document.kind for document in case.documents] == ["bureau_authorisation"]
+        assert [document.kind for document in case.documents] == ["credit_authorisation"]
         assert case.task is not None
         text = repr(case)
         assert customer.phone not in text
