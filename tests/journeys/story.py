@@ -374,7 +374,9 @@ class CarLoanStory:
                 self.sandbox.add_fault("bank", "debit", "insufficient_funds", times=LATE_DAYS)
             with self.step(f"instalment {number}: " + ("debit refused" if late else "debited"), "bank") as step:
                 self.live_until(due)
-                if not late:
+                if late:
+                    self.wait_for_the_bank()
+                else:
                     until(f"instalment {number} to be paid", lambda n=number: self.row(n)["status"] == "paid")
                 step.state, step.amount = self.loan()["state"], row["total"]
             if late:
@@ -382,12 +384,17 @@ class CarLoanStory:
             if number == PREPAID_AT:
                 self.prepay(due)
 
+    def wait_for_the_bank(self) -> None:
+        """Until every debit that the morning ordered has its result."""
+        until("the bank's answers", lambda: not [item for item in self.orders() if item["state"] in {"created", "processing", "unknown"}])
+
     def pay_late(self, number: int, due: dt.date) -> None:
         phone = self.person.phone
         with self.step("overdue: penalty runs, reminder by text message", "machine") as step:
             seen = len(phone.messages())
             for days in range(1, LATE_DAYS + 1):
                 self.live_until(due + dt.timedelta(days=days))
+                self.wait_for_the_bank()
             step.state = until("the loan to be overdue", lambda: self.loan()["state"] == "overdue" and "overdue")
             until(
                 "the bank's answers", lambda: not [item for item in self.orders() if item["state"] in {"created", "processing", "unknown"}]
