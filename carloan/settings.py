@@ -338,6 +338,7 @@ UNFOLD = {
     "SITE_HEADER": _("Carloan"),
     "SITE_SUBHEADER": _("Back office"),
     "SITE_URL": None,
+    "SITE_ICON": "/static/img/logo.svg",
     "SHOW_HISTORY": False,
     "LOGIN": {"form": "apps.organisations.forms.StaffLoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "apps.backoffice.navigation.sidebar"},

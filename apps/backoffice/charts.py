@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-LEFT: Final = 58
-RIGHT: Final = 760
-TOP: Final = 16
-BOTTOM: Final = 176
+LEFT: Final = 78
+RIGHT: Final = 1160
+TOP: Final = 20
+BOTTOM: Final = 216
 
 Series = Sequence[tuple[dt.date, Decimal]]
 

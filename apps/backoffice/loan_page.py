@@ -274,7 +274,7 @@ def _moved(number: int, line: StatementLine, entries: dict[str, list[Entry]]) ->
         line=line,
         kind=str(KINDS.get(line.kind, line.kind)),
         allocated=tuple((str(COMPONENT_NAMES.get(component, component)), amount) for component, amount in line.allocated.items()),
-        entries=tuple(entries.get(str(line.id), ())),
+        entries=tuple(sorted(entries.get(str(line.id), ()), key=lambda entry: entry.event not in ("disbursement", "repayment"))),
     )
 
 

@@ -71,6 +71,7 @@ class TransactionInline(_ReadOnlyInline):
 class LoanAdmin(CarloanModelAdmin):
     list_display = ("number", "state", "principal", "opened_on", "outstanding", "overdue", "dpd", "next_due_date", "asset_class")
     list_filter = ("state", "balance__asset_class", "legal_entity")
+    figures = ("outstanding", "overdue", "dpd")
     search_fields = ("number",)
     list_select_related = ("balance",)
     inlines = (BalanceInline, InstalmentInline, TransactionInline)

@@ -1,0 +1,209 @@
+"""The back office in a real Chromium: signing in, deciding by keyboard, and every page at both widths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import Page, expect
+
+from apps.applications.models import Application
+from apps.backoffice.tests.factories import House, open_house
+from apps.disbursement.tests.factories import LoanInTests
+from apps.disbursement.tests.orders import SignedOrder
+from apps.organisations.models import User
+from apps.organisations.tests.support import KEY_HEX, code_now
+from tests.browser.conftest import WIDTHS, assert_accessible, assert_fits, elsewhere
+
+Opener = Callable[..., Page]
+
+
+@dataclass
+class Scene:
+    """A house in which everything waits for somebody."""
+
+    house: House
+    order: Application
+    other: Application
+    payment: SignedOrder
+    loan: LoanInTests
+    everybody: User
+
+
+@pytest.fixture
+def scene(live_server: Any, sandbox: Any, settings: Any, tmp_path: Any) -> Scene:
+    settings.ARCHIVE_DIR = tmp_path
+    return elsewhere(set_scene)
+
+
+def set_scene() -> Scene:
+    """Everything by the services that people use."""
+    house = open_house()
+    loan = house.late_loan()
+    house.close_days(1)
+    house.proposal(house.staff("finance"))
+    return Scene(
+        house=house,
+        order=house.order_in_review(910),
+        other=house.order_in_review(911),
+        payment=house.payment(),
+        loan=loan,
+        everybody=house.staff(
+            "credit_reviewer", "disbursement_reviewer", "finance", "collector", "entity_admin", "auditor", display_name="钱敏"
+        ),
+    )
+
+
+def pages_of(scene: Scene) -> list[str]:
+    lists = ("loans_loan", "applications_application", "customers_customer", "disbursement_disbursement", "ledger_journalentry")
+    return [
+        "/backoffice/",
+        "/backoffice/workbench/",
+        f"/backoffice/review/{scene.order.id}/",
+        f"/backoffice/disbursement/{scene.payment.disbursement.id}/",
+        f"/backoffice/loans/{scene.loan.id}/",
+        f"/backoffice/loans/{scene.loan.id}/#tx",
+        f"/backoffice/loans/{scene.loan.id}/#books",
+        f"/backoffice/loans/{scene.loan.id}/statement/",
+        "/backoffice/eod/",
+        "/backoffice/approvals/",
+        *(reverse(f"admin:{name}_changelist") for name in lists),
+        reverse("admin:customers_customer_change", args=[scene.order.customer_id]),
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_is_accessible_and_fits(scene: Scene, open_as: Opener, width: str) -> None:
+    page = open_as(None, "/backoffice/login/", width)
+    assert_accessible(page)
+    assert_fits(page)
+    page = open_as(scene.everybody, "/backoffice/", width)
+    for path in pages_of(scene):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert_accessible(page)
+        assert_fits(page)
+
+
+def test_every_page_is_accessible_in_the_dark(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.everybody, "/backoffice/", "desk", color_scheme="dark")
+    for path in pages_of(scene):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert_accessible(page)
+
+
+def test_signing_in_takes_password_and_code(scene: Scene, open_as: Opener) -> None:
+    user = scene.house.staff("credit_reviewer", username="qianmin")
+    TOTPDevice.objects.create(user=user, name="totp", key=KEY_HEX, confirmed=True)
+    page = open_as(None, "/backoffice/workbench/")
+    page.fill("[name=username]", "qianmin")
+    page.fill("[name=password]", "correct horse battery")
+    page.fill("[name=otp_token]", "000000")
+    page.click("button[type=submit], input[type=submit]")
+    expect(page.locator("[name=otp_token]")).to_be_visible()
+    page.fill("[name=password]", "correct horse battery")
+    page.fill("[name=otp_token]", code_now(steps_ahead=0))
+    page.click("button[type=submit], input[type=submit]")
+    expect(page).to_have_url(re.compile("/backoffice/workbench/$"))
+
+
+def test_a_case_is_claimed_and_decided_by_keyboard(scene: Scene, open_as: Opener) -> None:
+    reviewer = scene.house.staff("credit_reviewer")
+    page = open_as(reviewer, "/backoffice/workbench/")
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile(f"/review/{scene.order.id}/$"))
+    # Approving without a reason asks for it and sends nothing.
+    page.keyboard.press("a")
+    reason = page.locator("#reason")
+    expect(reason).to_be_focused()
+    expect(reason).to_have_attribute("aria-invalid", "true")
+    # Keys rest while a field has focus: these are letters of the reason.
+    page.keyboard.type("axre: income verified")
+    expect(reason).to_have_value("axre: income verified")
+    page.keyboard.press("Enter")
+    assert Application.objects.get(id=scene.order.id).state == "manual_review"
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    amount = page.locator("#approved_amount")
+    expect(amount).to_be_focused()
+    amount.fill("60,000")
+    expect(page.locator("[data-mirror=approved_amount]")).to_have_text("60,000")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page).to_have_url(re.compile("/workbench/$"))
+    assert Application.objects.get(id=scene.order.id).state == "offered"
+
+
+def test_single_keys_can_be_switched_off(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page.click("[data-keys-switch]")
+    page.fill("#reason", "no income at all")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    page.reload()
+    page.keyboard.press("x")
+    expect(page).to_have_url(re.compile(f"/review/{scene.order.id}/$"))
+    assert Application.objects.get(id=scene.order.id).state == "manual_review"
+    page.fill("#reason", "no income at all")
+    page.click("button[value=decline]")
+    expect(page).to_have_url(re.compile("/workbench/$"))
+    assert Application.objects.get(id=scene.order.id).state == "declined"
+
+
+def test_values_in_clear_and_other_terms_come_into_the_page(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page.click("[data-dialog=unmask]")
+    page.fill("#unmask-reason", "no")
+    page.click("#unmask button.main")
+    expect(page.locator("#unmasked b")).to_have_count(0)
+    page.fill("#unmask-reason", "calls back as agreed")
+    page.click("#unmask button.main")
+    expect(page.locator("#unmasked b")).to_have_text(scene.order.customer.phone)
+    page.click("#unmask [data-close]")
+    page.fill("#k1", "120,000.00")
+    page.fill("#k2", "10.80")
+    page.fill("#k3", "36")
+    page.click(".calc button")
+    expect(page.locator("#sum .hero dd")).to_have_text("3,917.29")
+    page.fill("#k2", "90")
+    page.click(".calc button")
+    expect(page.locator("#sum [role=alert]")).to_be_visible()
+
+
+def test_a_payment_is_released(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.house.staff("disbursement_reviewer"), f"/backoffice/disbursement/{scene.payment.disbursement.id}/")
+    expect(page.locator("[data-check][data-ok='1']")).to_have_count(6)
+    page.keyboard.press("x")
+    expect(page.locator("#reason")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    expect(page).to_have_url(re.compile("/workbench/$"))
+    assert scene.payment.state() == "vouchered"
+
+
+def test_tabs_of_a_loan_follow_the_address(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.house.staff("finance"), f"/backoffice/loans/{scene.loan.id}/")
+    expect(page.locator("#sch")).to_be_visible()
+    expect(page.locator("#sch tr.od")).to_have_count(1)
+    page.click(".tabs a[href='#tx']")
+    expect(page.locator("#sch")).to_be_hidden()
+    expect(page.locator(".tabs a[aria-current]")).to_have_attribute("href", "#tx")
+    page.locator("#txs summary").first.click()
+    expect(page.locator("#txs .jr").first).to_be_visible()
+
+
+def test_own_pages_are_light(scene: Scene, open_as: Opener) -> None:
+    """The first page of the workbench stays under 200 KB, styles and scripts included."""
+    sizes: list[int] = []
+    page = open_as(scene.house.staff("credit_reviewer"), "/backoffice/workbench/")
+    page.on("response", lambda response: sizes.append(len(response.body())))
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert 0 < sum(sizes) < 200_000, sizes
