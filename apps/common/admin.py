@@ -52,17 +52,18 @@ class CarloanModelAdmin(ModelAdmin):
 
     def _column(self, name: Any) -> Any:
         """The column that shows a name's values: as it is, or by `shown`; figures carry the class `field-num_…`."""
-        if not isinstance(name, str):
+        if not isinstance(name, str) or name == "__str__":
             return name
-        if name in self.figures:
+        if hasattr(self, name):
             method = getattr(self, name)
-            return _told(method, f"num_{name}", getattr(method, "short_description", name), getattr(method, "admin_order_field", None))
+            return _told(method, f"num_{name}" if name in self.figures else name, vars(method.__func__))
         try:
             field: Any = self.opts.get_field(name)
         except FieldDoesNotExist:
             return name
         prefix = "num" if isinstance(field, DecimalField) else "day" if isinstance(field, DateField) else ""
-        return _told(lambda row: getattr(row, name), f"{prefix}_{name}", field.verbose_name, name) if prefix else name
+        told = {"short_description": field.verbose_name, "admin_order_field": name}
+        return _told(lambda row: getattr(row, name), f"{prefix}_{name}", told) if prefix else name
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> Any:
         inlines = super().get_inline_instances(request, obj)
@@ -94,13 +95,12 @@ class CarloanModelAdmin(ModelAdmin):
         return False
 
 
-def _told(read: Callable[[Any], Any], name: str, label: Any, ordering: Any) -> Callable[[Any], Any]:
+def _told(read: Callable[[Any], Any], name: str, attributes: dict[str, Any]) -> Callable[[Any], Any]:
     def column(row: Any) -> Any:
         return shown(read(row))
 
     column.__name__ = name
-    column.short_description = label  # type: ignore[attr-defined]
-    column.admin_order_field = ordering  # type: ignore[attr-defined]
+    vars(column).update(attributes)
     return column
 
 
