@@ -31,7 +31,7 @@ from apps.products import services as products
 from apps.risk import services as risk
 
 PASSWORD = "Carloan-demo-2026"  # noqa: S105  (printed for everybody: demo only)
-ENTITY = {
+ENTITY: dict[str, Any] = {
     "code": "HC",
     "name": "恒川汽车金融有限公司",
     "short_name": "恒川汽车金融",
@@ -48,7 +48,7 @@ STAFF = (
     ("admin", "郑强", "entity_admin"),
     ("auditor", "王磊", "auditor"),
 )
-DEALER = {
+DEALER: dict[str, Any] = {
     "code": "YL001",
     "name": "广州远岚汽车销售服务有限公司",
     "uscc": "91440106MA59JTQ48G",
@@ -56,7 +56,7 @@ DEALER = {
     "address": "广东省广州市白云区机场路 88 号",
     "contact_phone": "13600136000",
 }
-SHOP = {
+SHOP: dict[str, Any] = {
     "code": "YL001-E",
     "name": "城东店",
     "city": "广州",
@@ -122,7 +122,7 @@ def _build(actor: Actor, now: dt.datetime) -> None:
             totp_key=totp_key(username),
             **who,
         )
-    organisation_services.open_business_day(entity.id, today)
+    organisation_services.open_business_day(entity.id, today, now=now)
     ledger.open_books(legal_entity_id=entity.id, **who)
     customers.install_consent_texts(legal_entity_id=entity.id, **who)
     flows.install_shipped_flows(legal_entity_id=entity.id, **who)

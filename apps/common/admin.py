@@ -77,7 +77,7 @@ class CarloanModelAdmin(ModelAdmin):
 
     def _may_view(self, request: HttpRequest) -> bool:
         permission = self.view_permission or f"{self.opts.app_label}.view"
-        return request.user.is_authenticated and request.user.can(permission)  # type: ignore[union-attr]
+        return request.user.is_authenticated and request.user.can(permission)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._may_view(request)

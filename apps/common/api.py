@@ -63,7 +63,9 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.CharField()
     instance = serializers.CharField(required=False)
     request_id = serializers.CharField(required=False)
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    errors = serializers.DictField(  # type: ignore[assignment]  # the document's field, not the serializer's own errors
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
     facts = serializers.DictField(child=serializers.CharField(), required=False)
 
 

@@ -166,10 +166,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     request = context.get("request")
     headers = {}
     if isinstance(error, drf.APIException):
-        if getattr(error, "auth_header", None):
-            headers["WWW-Authenticate"] = error.auth_header
-        if getattr(error, "wait", None):
-            headers["Retry-After"] = str(int(error.wait))
+        if challenge := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        if wait := getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(wait))
     log.info("request_refused", code=anticipated.code, status=anticipated.status)
     document = problem(anticipated, instance=request.path if request else "", request_id=current_request_id())
     return Response(document, status=anticipated.status, headers=headers, content_type=PROBLEM_JSON)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pgtrigger
+from django.db.models import Choices
 from django_fsm import FSMField
 
 Edges = Mapping[str, Sequence[str]]
@@ -20,7 +21,7 @@ class _StateField(FSMField):
         return name, "django.db.models.CharField", args, kwargs
 
 
-def StateField(states: type, default: str, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
+def StateField(states: type[Choices], default: str, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
     """A protected state field over a `TextChoices`; only `@transition` methods and the database's legal edges change it."""
     return _StateField(choices=states.choices, default=default, protected=True, db_index=True, max_length=24, **options)
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 _PERSONAL = {"phone", "mobile", "name", "id_number", "card_number", "address", "password", "token", "authorization", "otp"}
 _PATTERNS = (
@@ -15,7 +16,7 @@ _PATTERNS = (
 )
 
 
-def mask_personal_data(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def mask_personal_data(logger: Any, method: str, event: EventDict) -> EventDict:
     """structlog processor: hide fields that are personal by name, and numbers that look like phones, IDs or cards."""
     for key, value in event.items():
         if key.lower() in _PERSONAL:
@@ -27,7 +28,7 @@ def mask_personal_data(logger: Any, method: str, event: dict[str, Any]) -> dict[
     return event
 
 
-_SHARED = [
+_SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -51,7 +51,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
 
     def within(self, data_scope: DataScope) -> Self:
         """Rows covered by a data scope."""
-        scope: Scope = self.model.scope  # type: ignore[attr-defined]
+        scope: Scope = self.model.scope
         if data_scope.kind == "all" or (scope.public and data_scope.kind != "none"):
             return self
         lookup = getattr(scope, data_scope.kind, None) if data_scope.kind in KINDS else None

@@ -23,5 +23,5 @@ def _note_removed(self: RemoveTrigger, app_label: str, state: ProjectState) -> N
 
 def install() -> None:
     """Replace pgtrigger's two state operations; called once, when the application is ready."""
-    AddTrigger.state_forwards = _note_added
-    RemoveTrigger.state_forwards = _note_removed
+    AddTrigger.state_forwards = _note_added  # type: ignore[method-assign]
+    RemoveTrigger.state_forwards = _note_removed  # type: ignore[method-assign]

@@ -104,7 +104,7 @@ def open_house() -> House:
     """A lender with a shop floor, books, a position and today's business day."""
     clock.move_to(NOON)
     house = House(open_shop())
-    organisations.open_business_day(house.entity.id, DAY)
+    organisations.open_business_day(house.entity.id, DAY, now=NOON)
     ledger.open_books(legal_entity_id=house.entity.id, actor=SYSTEM, now=NOON)
     a_funder(house.entity, code="OWN")
     approvals.register(KIND)

@@ -36,7 +36,7 @@ def a_lender(*, day: dt.date = DAY, position: str = "1000000.00") -> LegalEntity
     """A legal entity with open books, parameters, a business day and a funder of its own with a position."""
     entity: LegalEntity = LegalEntityFactory()
     organisations.install_parameters(actor=SYSTEM, now=NOON)
-    organisations.open_business_day(entity.id, day)
+    organisations.open_business_day(entity.id, day, now=NOON)
     ledger.open_books(legal_entity_id=entity.id, actor=SYSTEM, now=NOON)
     a_funder(entity, code="OWN", position=position)
     return entity

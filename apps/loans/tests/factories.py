@@ -49,7 +49,7 @@ def a_lender(code: str = "", *, first_day: dt.date = START) -> LegalEntity:
     now = beijing(first_day, 9)
     install_parameters(actor=SYSTEM, now=now)
     ledger.open_books(legal_entity_id=entity.id, actor=SYSTEM, now=now)
-    open_business_day(entity.id, first_day)
+    open_business_day(entity.id, first_day, now=now)
     return entity
 
 

@@ -9,7 +9,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict
 from apps.organisations.models import Branch, BusinessDay, LegalEntity
@@ -58,7 +57,7 @@ def create_branch(*, legal_entity_id: UUID, code: str, name: str, actor: Actor, 
 
 
 @transaction.atomic
-def open_business_day(entity_id: UUID, day: dt.date) -> BusinessDay:
+def open_business_day(entity_id: UUID, day: dt.date, *, now: dt.datetime) -> BusinessDay:
     """The entity's first business day; `manage.py eod` opens all later ones. Repeating it with the same day changes nothing.
 
     Raises `BusinessDayOpen`.
@@ -66,7 +65,7 @@ def open_business_day(entity_id: UUID, day: dt.date) -> BusinessDay:
     LegalEntity.objects.select_for_update().get(id=entity_id)
     last = BusinessDay.objects.filter(legal_entity_id=entity_id).order_by("-date").first()
     if last is None:
-        return BusinessDay.objects.create(legal_entity_id=entity_id, date=day, opened_at=clock.now())
+        return BusinessDay.objects.create(legal_entity_id=entity_id, date=day, opened_at=now)
     if last.date == day and last.state == BusinessDay.State.OPEN:
         return last
     raise BusinessDayOpen

@@ -170,11 +170,11 @@ class TestBusinessDay:
         with pytest.raises(selectors.NoBusinessDay):
             selectors.business_date(entity.id)
         day = dt.date(2026, 3, 1)
-        assert services.open_business_day(entity.id, day).id == services.open_business_day(entity.id, day).id
+        assert services.open_business_day(entity.id, day, now=NOW).id == services.open_business_day(entity.id, day, now=NOW).id
         assert selectors.business_date(entity.id) == day
         assert selectors.may_post(entity.id, day)
         with pytest.raises(services.BusinessDayOpen):
-            services.open_business_day(entity.id, dt.date(2026, 4, 1))
+            services.open_business_day(entity.id, dt.date(2026, 4, 1), now=NOW)
 
     def test_the_database_holds_one_open_day_per_entity(self, entity):
         BusinessDayFactory(legal_entity=entity)

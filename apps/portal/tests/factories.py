@@ -212,7 +212,7 @@ def open_floor(sandbox: Any, *, now: dt.datetime = NOON) -> Floor:
     clock.move_to(now)
     floor = Floor(open_shop(), sandbox)
     day = clock.local_date(now)
-    organisations.open_business_day(floor.shop.entity.id, day)
+    organisations.open_business_day(floor.shop.entity.id, day, now=now)
     ledger.open_books(legal_entity_id=floor.shop.entity.id, actor=SYSTEM, now=now)
     flows.install_shipped_flows(legal_entity_id=floor.shop.entity.id, actor=SYSTEM, now=now)
     a_funder(floor.shop.entity, code="OWN", position="50000000.00")

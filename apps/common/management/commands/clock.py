@@ -20,8 +20,8 @@ class Command(BaseCommand):
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--to", metavar="MOMENT", help="Beijing time, such as 2026-11-20 or '2026-11-20 08:00'.")
 
-    def work(self, *, to: str | None, **options: Any) -> tuple[Any, str, int]:
-        if to:
+    def work(self, **options: Any) -> tuple[Any, str, int]:
+        if to := options["to"]:
             try:
                 moment = dt.datetime.fromisoformat(to)
             except ValueError as error:
