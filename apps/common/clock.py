@@ -6,6 +6,7 @@ Services do not call it: they get `now` from the edge (request, task, command) t
 from __future__ import annotations
 
 import datetime as dt
+import math
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -39,7 +40,8 @@ def move_to(moment: dt.datetime) -> None:
         raise RuntimeError("The clock is not movable here: CLOCK_MOVABLE is off.")
     if moment.tzinfo is None:
         raise ValueError("The moment needs a time zone.")
-    seconds = round((moment - dt.datetime.now(dt.UTC)).total_seconds())
+    # Whole seconds, never short: a clock that is set to midnight stands in the new day at once.
+    seconds = math.ceil((moment - dt.datetime.now(dt.UTC)).total_seconds())
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {_OFFSET_TABLE} (id, seconds) VALUES (1, %s) "  # noqa: S608  (a constant)
