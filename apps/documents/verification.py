@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from asn1crypto import cms, tsp
+from asn1crypto import algos, cms, core, parser, tsp
 from asn1crypto import x509 as asn1_x509
 from django.utils.translation import gettext as _
 from pyhanko.pdf_utils.misc import PdfError, PdfReadError
@@ -33,6 +33,7 @@ from apps.documents.domain import SignatureFacts
 
 log = structlog.get_logger(__name__)
 _TIMESTAMP = "signature_time_stamp_token"
+_DIGESTS = {"sha256", "sha384", "sha512"}
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -88,7 +89,7 @@ def _check_signature(content: bytes, signature: EmbeddedPdfSignature, *, last: b
     _check_gap(content, signature, der)
     if signature.compute_digest() != _signed_digest(signature):
         raise _Broken(_("The content was changed after the signature."))
-    token = _check_cms(signature, der)
+    token = _check_cms(signature)
     stamped_at = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
     roots, stamp_roots = pki.signing_roots(), pki.timestamp_roots()
     _check_certificates(signature.signed_data, signature.signer_cert, roots)
@@ -130,6 +131,19 @@ def _check_gap(content: bytes, signature: EmbeddedPdfSignature, der: bytes) -> N
     digits = binascii.hexlify(der[:size]).upper()
     if start != 0 or tail <= 0 or gap[:1] != b"<" or gap[-1:] != b">" or gap[1:-1] != digits.ljust(len(gap) - 2, b"0"):
         raise _Broken(_("The signature was changed."))
+    _check_encoding(der[:size])
+
+
+def _check_encoding(der: bytes) -> None:
+    """Every length is the shortest and true, and nothing lies between the parts."""
+    while der:
+        kind, method, tag, header, inner, trailer = parser.parse(der, strict=False)
+        whole = len(header) + len(inner) + len(trailer)
+        if (kind, tag) == (0, 0) or parser.emit(kind, method, tag, inner) != der[:whole]:
+            raise _Broken(_("The signature was changed."))
+        if method == 1:
+            _check_encoding(inner)
+        der = der[whole:]
 
 
 def _signed_digest(signature: EmbeddedPdfSignature) -> bytes:
@@ -138,24 +152,31 @@ def _signed_digest(signature: EmbeddedPdfSignature) -> bytes:
     return bytes(next(attribute["values"][0].native for attribute in attributes if attribute["type"].native == "message_digest"))
 
 
-def _check_cms(signature: EmbeddedPdfSignature, der: bytes) -> cms.ContentInfo:
+def _check_cms(signature: EmbeddedPdfSignature) -> cms.ContentInfo:
     """The parts of the signature that no digest covers have the one form in which we write them; returns its time stamp token."""
-    data = signature.signed_data
-    info = signature.signer_info
-    unsigned = info["unsigned_attrs"]
-    plain = (
-        data["version"].native == "v1"
-        and len(data["signer_infos"]) == 1
-        and [algorithm["algorithm"].native for algorithm in data["digest_algorithms"]] == ["sha256"]
-        and not isinstance(data["crls"].native, list)
-        and info["version"].native == "v1"
-        and info["digest_algorithm"]["algorithm"].native == "sha256"
-        and [attribute["type"].native for attribute in unsigned] == [_TIMESTAMP]
-        and len(unsigned[0]["values"]) == 1
-    )
-    if not plain:
+    unsigned = signature.signer_info["unsigned_attrs"]
+    names = [] if isinstance(unsigned, core.Void) else [attribute["type"].native for attribute in unsigned]
+    if not _is_plain(signature.signed_data, version="v1") or names != [_TIMESTAMP] or len(unsigned[0]["values"]) != 1:
         raise _Broken(_("The signature has no time stamp or is of an unknown form."))
     return unsigned[0]["values"][0]
+
+
+def _is_plain(data: Any, *, version: str) -> bool:
+    """One signer; versions as the standard prescribes; the signer's digest algorithm and no other, without parameters; no lists of
+    revoked certificates."""
+    if len(data["signer_infos"]) != 1 or len(data["digest_algorithms"]) != 1:
+        return False
+    info = data["signer_infos"][0]
+    digest = info["digest_algorithm"]["algorithm"].native
+    forms = {algos.DigestAlgorithm({"algorithm": digest} | more).dump() for more in ({}, {"parameters": core.Null()})}
+    return (
+        data["version"].native == version
+        and info["version"].native == "v1"
+        and digest in _DIGESTS
+        and data["digest_algorithms"][0].dump() in forms
+        and info["digest_algorithm"].dump() in forms
+        and isinstance(data["crls"], core.Void)
+    )
 
 
 def _check_certificates(data: Any, signer: asn1_x509.Certificate, roots: list[asn1_x509.Certificate]) -> None:
@@ -169,11 +190,12 @@ def _check_token(token: cms.ContentInfo, roots: list[asn1_x509.Certificate]) -> 
     """The same for the time stamp token; returns the certificate that signed it."""
     data = token["content"]
     info = data["signer_infos"][0]
-    content_type = data["encap_content_info"]["content_type"].native
+    content = data["encap_content_info"]
     if (
-        len(data["signer_infos"]) != 1
-        or content_type != "tst_info"
-        or not isinstance(data["encap_content_info"]["content"].parsed, tsp.TSTInfo)
+        not _is_plain(data, version="v3")
+        or not isinstance(info["unsigned_attrs"], core.Void)
+        or content["content_type"].native != "tst_info"
+        or not isinstance(content["content"].parsed, tsp.TSTInfo)
     ):
         raise _Broken(_("The time stamp is of an unknown form."))
     certificates = [choice.chosen for choice in data["certificates"]]

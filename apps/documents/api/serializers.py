@@ -16,11 +16,3 @@ class DocumentSerializer(serializers.ModelSerializer):
         model = Document
         fields = ("id", "kind", "kind_name", "number", "filename", "content_type", "size", "sha256", "is_signed", "created_at")
         read_only_fields = fields
-
-
-class DocumentPageSerializer(serializers.Serializer):
-    """A page of papers; `next` and `previous` are the neighbouring pages' addresses."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = DocumentSerializer(many=True)

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer, file_response
+from apps.common.schema import PAGE_PARAMETERS, page_of
 from apps.documents import selectors, services
-from apps.documents.api.serializers import DocumentPageSerializer, DocumentSerializer
+from apps.documents.api.serializers import DocumentSerializer
 
 
 class DocumentListView(APIView):
@@ -23,7 +24,8 @@ class DocumentListView(APIView):
     @extend_schema(
         operation_id="me_documents",
         tags=["documents"],
-        responses={200: DocumentPageSerializer, 401: ProblemSerializer, 403: ProblemSerializer},
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(DocumentSerializer), 401: ProblemSerializer, 403: ProblemSerializer},
     )
     def get(self, request: Request) -> Response:
         """My papers, newest first, in pages."""

@@ -124,6 +124,19 @@ def test_a_changed_byte_inside_a_signature_is_found(signed):
             assert not services.verify(bytes(changed)).valid, place
 
 
+@pytest.mark.parametrize("words", [b"0500", b"020101", b"020103", b"3082", b"30820"])
+def test_changed_lengths_versions_and_empty_parameters_are_found(signed, words):
+    """The places that cryptography itself does not look at."""
+    for begin, end in left_out_parts(signed):
+        start = begin
+        while (start := signed.find(words, start, end)) >= 0:
+            place = start + len(words) - 1
+            changed = bytearray(signed)
+            changed[place] = ord("4") if signed[place] != ord("4") else ord("6")
+            assert not services.verify(bytes(changed)).valid, place - begin
+            start += 40  # some of them, spread over the whole signature
+
+
 @pytest.mark.parametrize(
     "change",
     [
