@@ -22,7 +22,8 @@ from apps.common.errors import BadInput, Conflict
 from apps.common.models import IdempotencyRecord
 
 HEADER = "Idempotency-Key"
-_MAX_KEY = 128
+REPLAYED = "Idempotency-Replayed"
+MAX_KEY = 128
 
 
 class KeyMissing(BadInput):
@@ -57,7 +58,7 @@ def once(*, owner: str, key: str, digest: str, deed: Callable[[], tuple[int, Any
 
     The record is inserted in the deed's own transaction: a parallel request waits for its end, a failure rolls both back.
     """
-    if not key or len(key) > _MAX_KEY:
+    if not key or len(key) > MAX_KEY:
         raise KeyMissing
     with transaction.atomic():
         try:
@@ -91,7 +92,7 @@ def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
             digest=digest_of(request.method, request.path, request.data),
             deed=deed,
         )
-        headers = {"Idempotency-Replayed": "true"} if replayed else {}
+        headers = {REPLAYED: "true"} if replayed else {}
         return Response(body, status=status, headers=headers)
 
     wrapper.idempotent = True  # type: ignore[attr-defined]  # read by the published schema, which names the header

@@ -13,6 +13,7 @@ from apps.applications import selectors, services
 from apps.applications.api import serializers as s
 from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer
 from apps.common.idempotency import idempotent
+from apps.common.schema import PAGE_PARAMETERS, page_of
 
 _NOT_MINE = {403: ProblemSerializer, 404: ProblemSerializer}
 _REFUSED = _NOT_MINE | {409: ProblemSerializer, 422: ProblemSerializer}
@@ -27,7 +28,10 @@ class ApplicationsView(APIView):
     permission_classes = [IsCustomer]
 
     @extend_schema(
-        operation_id="me_applications_list", tags=["applications"], responses={200: s.ApplicationSerializer(many=True)} | _NOT_MINE
+        operation_id="me_applications_list",
+        tags=["applications"],
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(s.ApplicationSerializer), 403: ProblemSerializer},
     )
     def get(self, request: Request) -> Response:
         """The customer's applications, newest first."""

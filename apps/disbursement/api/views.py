@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer
 from apps.common.idempotency import idempotent
+from apps.common.schema import PAGE_PARAMETERS, page_of
 from apps.disbursement import selectors, services
 from apps.disbursement.api.serializers import RepaymentInput, RepaymentOutput
 
@@ -25,7 +26,8 @@ class LoanRepaymentsView(APIView):
     @extend_schema(
         operation_id="me_loan_repayments_list",
         tags=TAGS,
-        responses={200: RepaymentOutput(many=True), 401: ProblemSerializer, 403: ProblemSerializer},
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(RepaymentOutput), 401: ProblemSerializer, 403: ProblemSerializer},
     )
     def get(self, request: Request, loan_id: UUID) -> Response:
         """Payments of a loan, newest first, in pages."""

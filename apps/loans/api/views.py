@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from apps.common import clock
 from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer
 from apps.common.errors import BadInput
+from apps.common.schema import PAGE_PARAMETERS, page_of
 from apps.loans import selectors
 from apps.loans.api import serializers as s
 from apps.loans.models import LIVE, Loan
@@ -35,7 +36,8 @@ class LoansView(APIView):
     @extend_schema(
         operation_id="me_loans_list",
         tags=["loans"],
-        responses={200: s.LoanSerializer(many=True), 403: ProblemSerializer},
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(s.LoanSerializer), 403: ProblemSerializer},
     )
     def get(self, request: Request) -> Response:
         """The customer's loans, newest first."""
