@@ -1,190 +1,201 @@
-"""What the order page shows, put together from the contexts below: progress, offers, contract, voucher, papers, next step."""
+"""What the order page shows, put together from the contexts below, and how the page learns cheaply that something has changed."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.conf import settings
+from django.urls import reverse
 
 from apps.applications import selectors as applications
 from apps.common import clock
 from apps.contracts import selectors as contracts
+from apps.dealers import selectors as dealers
 from apps.disbursement import selectors as disbursement
 from apps.documents import qr
+from apps.portal import progress
+from apps.portal.plan_cards import FIRST, PlanCard, cards_of
 from apps.postloan import selectors as postloan
-from apps.products.domain import Plan, plan_from_json
+from apps.postloan.domain import papers_needed
 
-STEPS: tuple[tuple[str | Promise, frozenset[str]], ...] = (
-    (_("Applied"), frozenset({"draft"})),
-    (_("Approval"), frozenset({"submitted", "screening", "manual_review", "more_info", "declined"})),
-    (_("Plan"), frozenset({"offered"})),
-    (_("Contract"), frozenset({"accepted", "contracting"})),
-    (_("Payment"), frozenset({"signed", "disbursement_review", "approved", "refused"})),
-    (_("Pick-up"), frozenset({"vouchered", "delivered", "completed"})),
-)
-NEWS: dict[str, str | Promise] = {
-    "draft": _("Order opened"),
-    "submitted": _("Order submitted"),
-    "screening": _("Automatic check began"),
-    "manual_review": _("Passed to a reviewer"),
-    "more_info": _("More information is needed"),
-    "declined": _("Declined"),
-    "offered": _("Approved; plans are ready"),
-    "accepted": _("The customer chose a plan"),
-    "contracting": _("Contract being made and signed"),
-    "signed": _("Contract signed by all parties"),
-    "disbursement_review": _("Payment under review"),
-    "refused": _("Payment refused"),
-    "approved": _("Payment approved"),
-    "vouchered": _("Payment voucher issued; the car may be handed over"),
-    "delivered": _("Car picked up"),
-    "completed": _("Money paid out and papers complete"),
-    "withdrawn": _("Withdrawn"),
-    "expired": _("Expired"),
-    "cancelled": _("Cancelled"),
-}
-ENDED = frozenset({"declined", "refused", "withdrawn", "expired", "cancelled"})
-TONES = {"ok": {"vouchered", "delivered", "completed", "approved"}, "warn": {"more_info"}, "overdue": ENDED}
+_BEFORE_CONTRACT: Final = frozenset({"draft", "submitted", "screening", "manual_review", "more_info", "declined", "offered", "accepted"})
+_WITH_VOUCHER: Final = frozenset({"approved", "vouchered", "delivered", "completed", "cancelled"})
+_WITH_PAPERS: Final = frozenset({"delivered", "completed", "cancelled"})
+_WAITING: Final = frozenset({"submitted", "screening", "manual_review"})
 
 
 @dataclass(frozen=True)
-class Step:
-    """One of the six steps; `state` is done, now or later."""
+class Glance:
+    """Where an order stands, in at most four small queries: as much as is needed to tell whether its page is out of date."""
 
-    number: int
-    name: str | Promise
-    state: str
-
-
-@dataclass(frozen=True)
-class Sla:
-    """The promise: voucher within the hour. `left_s` may be negative; None once it is kept or the order has ended."""
-
-    due_at: dt.datetime
-    total_s: int
-    left_s: int | None
-    used_min: int
+    order_id: UUID
+    row: tuple[Any, ...]
+    contract: Any
+    voucher: Any
+    papers: tuple[Any, ...]
 
     @property
-    def dash(self) -> str:
-        """Stroke pattern of the ring: the part of the hour that is left (or all, when done)."""
-        share = 1.0 if self.left_s is None else max(0.0, min(1.0, self.left_s / self.total_s))
-        return f"{169.6 * share:.1f} 169.6"
+    def state(self) -> str:
+        return str(self.row[0])
 
+    @property
+    def contract_facts(self) -> tuple[Any, ...]:
+        contract = self.contract
+        if contract is None:
+            return ()
+        return (contract.id, contract.state, contract.signing_confirmed, contract.document_ref, contract.signed_document_ref)
 
-@dataclass(frozen=True)
-class OfferCard:
-    """A plan as a card, with what sets it apart."""
+    @property
+    def voucher_facts(self) -> tuple[Any, ...]:
+        voucher = self.voucher
+        return (voucher.id, voucher.state, voucher.document_ref) if voucher else ()
 
-    id: UUID
-    rank: int
-    plan: Plan
-    chosen: bool
+    @property
+    def paper_facts(self) -> tuple[Any, ...]:
+        return tuple((paper.kind, paper.state, paper.reason) for paper in self.papers)
 
+    @property
+    def version(self) -> str:
+        """Changes whenever anything on the page does, the running clock apart."""
+        return _digest(self.row, self.contract_facts, self.voucher_facts, self.paper_facts)
 
-@dataclass(frozen=True)
-class News:
-    """A line of the timeline; staff of the lender stay nameless here."""
-
-    at: dt.datetime
-    label: str | Promise
-    by: str | Promise
+    @property
+    def part_keys(self) -> dict[str, str]:
+        """A version per part of the page, so that only the parts that changed are put in anew."""
+        state = self.state
+        facts: dict[str, tuple[Any, ...]] = {
+            "head": (state, bool(self.voucher)),
+            "steps": (state,),
+            "notice": self.row,
+            "plans": self.row,
+            "contract": self.contract_facts,
+            "handover": (state, self.contract_facts),
+            "papers": (state, self.paper_facts, self.row),
+            "voucher": (state, self.voucher_facts),
+            "timeline": self.row,
+            "leave": (state in progress.WITHDRAWABLE,),
+            "act": (state, self.contract_facts, self.voucher_facts, self.paper_facts),
+        }
+        return {name: _digest(*part) for name, part in facts.items()}
 
 
 @dataclass(frozen=True)
 class OrderPage:
-    """Everything on the page; `version` changes whenever anything on it does."""
+    """Everything on the page."""
 
     order: applications.PortalOrder
+    version: str
+    keys: Mapping[str, str]
     tone: str
-    steps: tuple[Step, ...]
-    sla: Sla | None
-    offers: tuple[OfferCard, ...]
-    chosen: Plan | None
+    ended: bool
+    waiting: bool
+    steps: tuple[progress.Step, ...]
+    sla: progress.Sla | None
+    word: str
+    cards: tuple[PlanCard, ...]
+    chosen: PlanCard | None
     contract: Any
     voucher: Any
     voucher_qr: str
+    handover_url: str
+    handover_qr: str
     papers: tuple[Any, ...]
-    timeline: tuple[News, ...]
+    papers_missing: int
+    papers_later: int
+    timeline: tuple[progress.News, ...]
     next_step: str
-    version: str
+    may_withdraw: bool
     today: dt.date
+    now_ms: int
+
+    @property
+    def first_cards(self) -> tuple[PlanCard, ...]:
+        return self.cards[:FIRST]
+
+    @property
+    def other_cards(self) -> tuple[PlanCard, ...]:
+        return self.cards[FIRST:]
 
 
-def steps_of(state: str, reached: str) -> tuple[Step, ...]:
-    """Progress for a state; an ended order stops at the step that it had reached."""
-    at = next(
-        (
-            index
-            for index, (_name, states) in enumerate(STEPS)
-            if (state if state not in {"withdrawn", "expired", "cancelled"} else reached) in states
-        ),
-        0,
-    )
-    finished = state == "completed"
-    return tuple(
-        Step(index + 1, name, "done" if index < at or finished else "now" if index == at else "later")
-        for index, (name, _states) in enumerate(STEPS)
-    )
-
-
-def sla_of(order: applications.PortalOrder, kept_at: dt.datetime | None, now: dt.datetime) -> Sla | None:
-    """The clock of the promise, from submission to voucher."""
-    if order.submitted_at is None or order.sla_due_at is None:
-        return None
-    end = kept_at or order.closed_at
-    return Sla(
-        due_at=order.sla_due_at,
-        total_s=max(1, int((order.sla_due_at - order.submitted_at).total_seconds())),
-        left_s=None if end else int((order.sla_due_at - now).total_seconds()),
-        used_min=int(((end or now) - order.submitted_at).total_seconds() // 60),
+def glance(user: Any, order_id: UUID) -> Glance:
+    """A look at an order. Raises `NoSuchApplication` for one that the user may not see."""
+    facts = ("state", "round", "chosen_offer_id", "authorisation_id", "submitted_at")
+    row = applications.orders_of(user).filter(id=order_id).values_list(*facts).first()
+    if row is None:
+        raise applications.NoSuchApplication
+    state = row[0]
+    return Glance(
+        order_id=order_id,
+        row=tuple(row),
+        contract=None if state in _BEFORE_CONTRACT else contracts.contract_of(order_id),
+        voucher=disbursement.voucher_of(order_id) if state in _WITH_VOUCHER else None,
+        papers=tuple(postloan.papers_of(order_id)) if state in _WITH_PAPERS else (),
     )
 
 
-def build(order: applications.PortalOrder, *, verify_url: str, now: dt.datetime) -> OrderPage:
-    """The page of an order that the caller may see."""
-    voucher = disbursement.voucher_of(order.id)
-    contract = contracts.contract_of(order.id)
-    papers = tuple(postloan.papers_of(order.id))
-    offers = tuple(OfferCard(offer.id, offer.rank, plan_from_json(offer.plan), offer.id == order.chosen_offer_id) for offer in order.offers)
-    reached = order.timeline[-1].from_state if order.timeline else "draft"
-    facts = [order.state, len(order.timeline), len(offers), contract and contract.state, voucher and voucher.state]
-    facts += [voucher and voucher.document_ref, *(paper.state for paper in papers)]
+def build(seen: Glance, *, now: dt.datetime) -> OrderPage:
+    """The page of an order that was looked at."""
+    order = applications.portal_order(seen.order_id)
+    contract, voucher = seen.contract, seen.voucher
+    cards = cards_of(order.offers, chosen_id=order.chosen_offer_id, wanted=order.requested_amount)
+    missing = sum(paper.state == "pending" for paper in seen.papers)
+    step = progress.next_step(
+        order.state,
+        has_contract=contract is not None,
+        to_sign=bool(contract and contract.state == "signing" and not contract.signing_confirmed),
+        voucher_usable=bool(voucher and voucher.state in {"issued", "paid"}),
+        papers_missing=missing,
+    )
+    handover = public_url("portal:app_order", order.id) if step in {"choose", "sign"} else ""
+    today = clock.local_date(now)
     return OrderPage(
         order=order,
-        tone=next((tone for tone, states in TONES.items() if order.state in states), "info"),
-        steps=steps_of(order.state, reached),
-        sla=sla_of(order, voucher.issued_at if voucher else None, now),
-        offers=offers,
-        chosen=next((card.plan for card in offers if card.chosen), None),
+        version=seen.version,
+        keys=seen.part_keys,
+        tone=progress.tone_of(order.state),
+        ended=order.state in progress.ENDED,
+        waiting=order.state in _WAITING,
+        steps=progress.steps_of(order.state, order.timeline[-1].from_state if order.timeline else "draft"),
+        sla=progress.sla_of(
+            submitted_at=order.submitted_at,
+            due_at=order.sla_due_at,
+            kept_at=voucher.issued_at if voucher else None,
+            state=order.state,
+            now=now,
+        ),
+        word=progress.word_of_reviewer(order.timeline, order.state) if order.state in {"more_info", "refused"} else "",
+        cards=cards,
+        chosen=next((card for card in cards if card.chosen), None),
         contract=contract,
         voucher=voucher,
-        voucher_qr=qr.svg(f"{verify_url}?number={voucher.number}") if voucher else "",
-        papers=papers,
-        timeline=tuple(_news(entry) for entry in reversed(order.timeline) if entry.to_state != entry.from_state),
-        next_step=_next_step(order.state, contract, voucher),
-        version=hashlib.sha256(repr(facts).encode()).hexdigest()[:16],
-        today=clock.local_date(now),
+        voucher_qr=qr.svg(f"{public_url('portal:verify')}?number={voucher.number}") if voucher else "",
+        handover_url=handover,
+        handover_qr=qr.svg(handover) if handover else "",
+        papers=seen.papers,
+        papers_missing=missing,
+        papers_later=0 if seen.papers or order.state in progress.ENDED else len(papers_needed(order.lease_type)),
+        timeline=progress.news_of(order.timeline, people=_people(order.shop_id), today=today),
+        next_step=step,
+        may_withdraw=order.state in progress.WITHDRAWABLE,
+        today=today,
+        now_ms=int(now.timestamp() * 1000),
     )
 
 
-def _next_step(state: str, contract: Any, voucher: Any) -> str:
-    """The one thing that the consultant can do now; empty when the order waits for others."""
-    if state == "accepted" and contract is None:
-        return "contract"
-    if state == "vouchered" and voucher and voucher.state in {"issued", "paid"}:
-        return "pickup"
-    if state in {"draft", "more_info"}:
-        return "submit"
-    return ""
+def public_url(name: str, *args: Any) -> str:
+    """The address of a page as people outside know it."""
+    return f"{settings.PUBLIC_URL.rstrip('/')}{reverse(name, args=args)}"
 
 
-def _news(entry: applications.TimelineEntry) -> News:
-    kind, _separator, label = entry.actor.partition(":")
-    who = {"dealer": label, "customer": _("customer"), "staff": _("our staff")}.get(kind, "")
-    return News(entry.at, NEWS.get(entry.to_state, entry.to_state), who)
+def _people(shop_id: UUID | None) -> dict[str, str]:
+    """The shop's people by user name."""
+    return {row.user.username: row.name for row in dealers.consultants_of_shop(shop_id)} if shop_id else {}
+
+
+def _digest(*facts: Any) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.portal.views import orders, public, session
+from apps.portal.views import deeds, new_order, orders, public, session
 
 app_name = "portal"
 urlpatterns = [
@@ -8,17 +8,21 @@ urlpatterns = [
     path("login/", session.sign_in, name="login"),
     path("logout/", session.sign_out, name="logout"),
     path("orders/", orders.orders, name="orders"),
-    path("orders/new/", orders.new_order, name="new_order"),
+    path("orders/new/", new_order.new_order, name="new_order"),
     path("orders/<uuid:order_id>/", orders.order, name="order"),
     path("orders/<uuid:order_id>/live/", orders.live, name="live"),
-    path("orders/<uuid:order_id>/contract/", orders.make_contract, name="make_contract"),
+    path("orders/<uuid:order_id>/submit/", deeds.submit_again, name="submit_again"),
+    path("orders/<uuid:order_id>/contract/", deeds.make_contract, name="make_contract"),
     path("orders/<uuid:order_id>/contract.pdf", orders.contract_pdf, name="contract_pdf"),
-    path("orders/<uuid:order_id>/pickup/", orders.pick_up, name="pick_up"),
+    path("orders/<uuid:order_id>/pickup/", deeds.pick_up, name="pick_up"),
+    path("orders/<uuid:order_id>/voucher/", orders.voucher, name="voucher"),
     path("orders/<uuid:order_id>/voucher.pdf", orders.voucher_pdf, name="voucher_pdf"),
-    path("orders/<uuid:order_id>/withdraw/", orders.withdraw, name="withdraw"),
-    path("orders/<uuid:order_id>/papers/<slug:kind>/", orders.upload_paper, name="upload_paper"),
-    path("vehicles/search/", orders.search_vehicles, name="search_vehicles"),
+    path("orders/<uuid:order_id>/withdraw/", deeds.withdraw, name="withdraw"),
+    path("orders/<uuid:order_id>/papers/<slug:kind>/", deeds.upload_paper, name="upload_paper"),
+    path("vehicles/search/", new_order.search_vehicles, name="search_vehicles"),
     path("verify/", public.verify, name="verify"),
     path("calculator/", public.calculator, name="calculator"),
+    path("app/", public.app_page, name="app"),
+    path("app/orders/<uuid:order_id>/", public.app_page, name="app_order"),
     path("manifest.webmanifest", public.manifest, name="manifest"),
 ]

@@ -1,26 +1,30 @@
-"""Pages for everybody: verifying a paper, the calculator, what a phone needs to install the portal."""
+"""Pages for everybody: verifying a paper, the calculator, the way into the customer's app, what a phone needs to install the portal."""
 
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.common import clock
-from apps.common.errors import CarloanError
 from apps.disbursement import selectors as disbursement
 from apps.documents import selectors as documents
 from apps.documents import services as document_services
 from apps.loans.domain import BadTerms, quote_from_json
 from apps.portal.forms import CalculatorForm
 
-MAX_FILE_BYTES = 20 * 1024 * 1024
+NUMBER_LENGTH = 64
+_TOO_LARGE = gettext_lazy("Choose a PDF file of at most %(limit)s MB.")
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -33,31 +37,37 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
     """Is this contract, voucher or certificate genuine and unchanged? By its number, or by the file itself."""
-    context: dict[str, Any] = {"number": request.GET.get("number", "").strip()[:64]}
+    context: dict[str, Any] = {"number": request.GET.get("number", "").strip().upper()[:NUMBER_LENGTH]}
     if request.method == "POST":
         upload = request.FILES.get("file")
-        if upload is None or upload.size is None or upload.size > MAX_FILE_BYTES:
-            context["problem"] = _("Choose a PDF file of at most 20 MB.")
+        if upload is None or not upload.size or upload.size > settings.UPLOAD_MAX_BYTES:
+            context["problem"] = _TOO_LARGE % {"limit": settings.UPLOAD_MAX_BYTES // 2**20}
         else:
             context["verification"] = document_services.verify(upload.read())
+            context["filename"] = upload.name
     elif context["number"]:
-        context["document"] = documents.by_number(context["number"])
         context["voucher"] = disbursement.voucher_by_number(context["number"])
+        context["document"] = None if context["voucher"] else documents.by_number(context["number"])
+        context["looked_up"] = True
     return render(request, "portal/verify.html", context, status=422 if context.get("problem") else 200)
 
 
 @require_GET
 def calculator(request: HttpRequest) -> HttpResponse:
     """Monthly payment and full cost, without log-in."""
-    form = CalculatorForm(request.GET if "principal" in request.GET else None)
+    asked = "principal" in request.GET
+    form = CalculatorForm(request.GET if asked else None)
     context: dict[str, Any] = {"form": form}
-    if form.is_bound and form.is_valid():
+    if asked and form.is_valid():
         try:
-            context["quote"] = quote_from_json(_quote_request(form.cleaned_data, clock.local_date(clock.now())))
-        except (BadTerms, CarloanError) as error:
-            context["problem"] = str(error)
-    template = "portal/parts/quote.html" if getattr(request, "htmx", False) else "portal/calculator.html"
-    return render(request, template, context, status=422 if form.errors or context.get("problem") else 200)
+            quote = quote_from_json(_quote_request(form.cleaned_data, clock.local_date(clock.now())))
+        except BadTerms:
+            form.add_error(None, _("These figures give no loan. Change the amount, the rate or the instalments."))
+        else:
+            paid = form.cleaned_data["principal"] + Decimal(quote["total_cost"])
+            context |= {"quote": quote, "wish": form.cleaned_data, "total_paid": paid, "last": quote["schedule"][-1]}
+    template = "portal/parts/calculator.html" if getattr(request, "htmx", False) else "portal/calculator.html"
+    return render(request, template, context, status=422 if asked and form.errors else 200)
 
 
 def _quote_request(wish: dict[str, Any], today: dt.date) -> dict[str, Any]:
@@ -73,17 +83,26 @@ def _quote_request(wish: dict[str, Any], today: dt.date) -> dict[str, Any]:
 
 
 @require_GET
+def app_page(request: HttpRequest, order_id: UUID | None = None) -> HttpResponse:
+    """Where the code on the consultant's screen leads a phone: into the app, or to how to get there. Says nothing about the order."""
+    link = f"carloan://orders/{order_id}" if order_id else "carloan://register"
+    return render(request, "portal/app.html", {"link": link, "order_id": order_id})
+
+
+@require_GET
 def manifest(request: HttpRequest) -> JsonResponse:
     """Makes the portal installable on a phone."""
     return JsonResponse(
         {
+            "id": "/",
             "name": _("Carloan dealer portal"),
             "short_name": _("Carloan"),
             "start_url": reverse("portal:orders"),
+            "scope": "/",
             "display": "standalone",
             "background_color": "#f3f5f4",
             "theme_color": "#0f3a44",
-            "icons": [{"src": static("img/logo.svg"), "sizes": "any", "type": "image/svg+xml"}],
+            "icons": [{"src": static("img/logo.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
         },
         content_type="application/manifest+json",
     )
