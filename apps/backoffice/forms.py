@@ -18,7 +18,7 @@ class AmountField(forms.DecimalField):
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=16, decimal_places=2, **options)
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         return super().to_python(value.replace(",", "").replace("，", "") if isinstance(value, str) else value)
 
 

@@ -16,6 +16,15 @@ from django.utils.translation import gettext_lazy as _
 
 # What tasks ask of people: whoever holds one of these has a workbench.
 TASK_PERMISSIONS: Final = ("applications.review", "applications.verify", "disbursement.review", "disbursement.pay")
+# Whoever proposes or decides something that takes two.
+APPROVAL_PERMISSIONS: Final = (
+    "approvals.check",
+    "organisations.edit",
+    "ledger.adjust",
+    "loans.adjust",
+    "reconciliation.work",
+    "risk.publish",
+)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
 });
 
+document.addEventListener("invalid", (event) => {
+  if (!event.target.closest("form.decide")) return;
+  event.preventDefault();
+  askReason(event.target);
+}, true);
+
 function askReason(field) {
   field.classList.add("missing");
   field.setAttribute("aria-invalid", "true");
@@ -104,6 +110,34 @@ function showTab() {
 }
 addEventListener("hashchange", showTab);
 showTab();
+
+// Deadlines run in the page; the server only sent what was left. Told to nobody each minute, read when looked at.
+const URGENT_S = 15 * 60;
+const opened = Date.now();
+
+function filled(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+function span(seconds) {
+  const words = document.body.dataset;
+  const m = Math.floor(seconds / 60);
+  if (m < 60) return filled(words.minutes, { m });
+  const h = Math.floor(m / 60);
+  if (h < 24) return filled(words.hours, { h, m: String(m % 60).padStart(2, "0") });
+  return filled(words.days, { d: Math.floor(h / 24), h: h % 24 });
+}
+
+function tick() {
+  const words = document.body.dataset;
+  document.querySelectorAll(".tag[data-left]").forEach((timer) => {
+    const left = Number(timer.dataset.left) - Math.floor((Date.now() - opened) / 1000);
+    timer.classList.remove("ok", "warn", "overdue");
+    timer.classList.add(left < 0 ? "overdue" : left < URGENT_S ? "warn" : "ok");
+    timer.querySelector("span").textContent = filled(left < 0 ? words.over : words.left, { time: span(Math.abs(left)) });
+  });
+}
+if (document.body.dataset.minutes) setInterval(tick, 15000);
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   // A refusal comes as a part of the page, with its message.

@@ -91,6 +91,13 @@ def test_queries_do_not_grow_with_the_transactions(house, at_desk, late, django_
             page_of(desk, loan)
 
 
+def test_coordinates_are_numbers_in_every_language(desk, late):
+    page = desk.get(f"/backoffice/loans/{late.id}/", headers={"accept-language": "en"}).content.decode()
+    drawing = page[page.index('viewBox="0 0 1180') : page.index("</svg>", page.index('viewBox="0 0 1180'))]
+    assert 'x2="1160"' in drawing
+    assert not re.findall(r'(?:x|y|x1|x2|y1|y2|cx|cy)="[^"]*,[^"]*"', drawing)
+
+
 def test_a_chart_needs_two_moments(house, late):
     page = facts(house, late)
     assert page.chart is not None

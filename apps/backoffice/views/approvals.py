@@ -14,12 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.backoffice.access import StaffRequest, show, staff_page
+from apps.backoffice.navigation import APPROVAL_PERMISSIONS
 from apps.common import approvals
 from apps.common.errors import BadInput, CarloanError, NotFound
 from apps.common.models import ChangeRequest
 
-MAKERS = ("ledger.adjust", "loans.adjust", "risk.publish")
-CHECKERS = ("approvals.check",)
 OPEN = ("proposed", "failed")
 PAGE_SIZE = 50
 
@@ -46,7 +45,7 @@ def _may_decide(request: HttpRequest, change: ChangeRequest) -> bool:
 
 
 @require_GET
-@staff_page(*CHECKERS, *MAKERS)
+@staff_page(*APPROVAL_PERMISSIONS)
 def inbox(request: StaffRequest) -> HttpResponse:
     """Open proposals, the oldest first; then those decided lately."""
     waiting = _requests(request).filter(state__in=OPEN).order_by("proposed_at", "id")
@@ -70,14 +69,14 @@ def _show(request: StaffRequest, request_id: UUID, *, error: CarloanError | None
 
 
 @require_GET
-@staff_page(*CHECKERS, *MAKERS)
+@staff_page(*APPROVAL_PERMISSIONS)
 def change_request(request: StaffRequest, request_id: UUID) -> HttpResponse:
     """One proposal with its preview."""
     return _show(request, request_id)
 
 
 @require_POST
-@staff_page(*CHECKERS, *MAKERS)
+@staff_page(*APPROVAL_PERMISSIONS)
 def decide(request: StaffRequest, request_id: UUID) -> HttpResponse:
     """Approve and execute, reject with a reason, or take one's own back."""
     change = _find(request, request_id)
