@@ -11,3 +11,5 @@ from carloan.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = False
 AXES_ENABLED = False
+# Tests name the texts as they stand in the code; tests/test_translations.py looks after the Chinese ones.
+LANGUAGE_CODE = "en"

@@ -72,8 +72,7 @@ class CarloanModelAdmin(ModelAdmin):
         return inlines
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        queryset = super().get_queryset(request)
-        return queryset.visible_to(request.user) if hasattr(queryset, "visible_to") else queryset
+        return super().get_queryset(request).visible_to(request.user)
 
     def _may_view(self, request: HttpRequest) -> bool:
         permission = self.view_permission or f"{self.opts.app_label}.view"

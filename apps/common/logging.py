@@ -18,14 +18,19 @@ _PATTERNS = (
 
 def mask_personal_data(logger: Any, method: str, event: EventDict) -> EventDict:
     """structlog processor: hide fields that are personal by name, and numbers that look like phones, IDs or cards."""
-    for key, value in event.items():
-        if key.lower() in _PERSONAL:
-            event[key] = "***"
-        elif isinstance(value, str):
-            for pattern, replacement in _PATTERNS:
-                value = pattern.sub(replacement, value)
-            event[key] = value
-    return event
+    return {key: "***" if key.lower() in _PERSONAL else _masked(value) for key, value in event.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        for pattern, replacement in _PATTERNS:
+            value = pattern.sub(replacement, value)
+        return value
+    if isinstance(value, dict):
+        return {key: "***" if str(key).lower() in _PERSONAL else _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return value
 
 
 _SHARED: list[Processor] = [
@@ -55,7 +60,12 @@ def configure(level: str, *, json: bool) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask_personal_data, renderer],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    mask_personal_data,
+                    renderer,
+                ],
                 "foreign_pre_chain": _SHARED,
             }
         },

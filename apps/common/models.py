@@ -72,7 +72,7 @@ class OutboxMessage(models.Model):
         return f"{self.name} #{self.id}"
 
 
-class OutboxDeliveryQuerySet(models.QuerySet["OutboxDelivery"]):
+class OutboxDeliveryQuerySet(ScopedQuerySet):
     def due(self) -> OutboxDeliveryQuerySet:
         """Waiting deliveries whose time has come, oldest first."""
         return self.filter(state=OutboxDelivery.State.WAITING, due_at__lte=dt.datetime.now(dt.UTC)).order_by("id")
@@ -95,6 +95,7 @@ class OutboxDelivery(models.Model):
     done_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
 
+    scope = Scope()  # news of all lenders: for operators of the whole system
     objects = OutboxDeliveryQuerySet.as_manager()
 
     class Meta:
@@ -140,6 +141,9 @@ class GatewayCall(models.Model):
     response = models.JSONField(null=True)
     milliseconds = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField(db_default=ProjectNow(), db_index=True)
+
+    scope = Scope()  # calls for all lenders: for operators of the whole system
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
@@ -187,6 +191,9 @@ class WorkingDay(models.Model):
     day = models.DateField(_("day"), primary_key=True)
     is_working = models.BooleanField(_("worked"))
     name = models.CharField(_("name"), max_length=64, blank=True)
+
+    scope = Scope(public=True)
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("calendar exception")

@@ -157,8 +157,17 @@ def _deliver_next() -> bool:
         _fail(delivery, "No such handler in this version.")
     else:
         _attempt(delivery, handler)
-    delivery.save()
+    _finish(delivery)
     return True
+
+
+def _finish(delivery: Any) -> None:
+    """Write the result of a leased delivery, unless its lease ran out and somebody else took it up."""
+    from apps.common.models import OutboxDelivery
+
+    mine = OutboxDelivery.objects.filter(id=delivery.id, attempts=delivery.attempts, state=OutboxDelivery.State.WAITING)
+    if not mine.update(state=delivery.state, error=delivery.error, due_at=delivery.due_at, done_at=delivery.done_at):
+        log.warning("lease_lost", delivery=delivery.id, attempt=delivery.attempts)
 
 
 def _find(delivery: Any) -> Handler | None:

@@ -18,11 +18,10 @@ from apps.common.api import CursorPages, ProblemSerializer
 from apps.common.errors import PROBLEM_JSON
 from apps.common.idempotency import HEADER, MAX_KEY, REPLAYED
 
+_SIZE = {"type": "integer", "minimum": 1, "maximum": CursorPages.max_page_size, "default": CursorPages.page_size}
 PAGE_PARAMETERS = [
     OpenApiParameter("cursor", str, description="Where the page begins; taken from `next` or `previous` of another page."),
-    OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": CursorPages.max_page_size, "default": CursorPages.page_size}
-    ),
+    OpenApiParameter("page_size", _SIZE, description="Rows on a page."),
 ]
 _KEY = {
     "name": HEADER,
@@ -70,7 +69,7 @@ class Schema(AutoSchema):
     def _failures(self, operation: dict[str, Any]) -> Iterator[HTTPStatus]:
         if operation.get("security"):
             yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-        if any(parameter["in"] == "path" for parameter in operation.get("parameters", [])):
+        if any(parameter["in"] == "path" or parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
             yield HTTPStatus.NOT_FOUND
         if "requestBody" in operation:
             yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -246,10 +246,11 @@ def phone_of(customer_id: UUID) -> str:
     return customer(customer_id).phone
 
 
-def debit_card(customer_id: UUID) -> DebitCard:
-    """The default card with its debit agreement, in clear. Raises `NoDebitCard`, `IdentityIncomplete`."""
+def debit_card(customer_id: UUID, *, card_id: UUID | None = None) -> DebitCard:
+    """The default card (or the one named) with its debit agreement, in clear. Raises `NoDebitCard`, `IdentityIncomplete`."""
     row = customer(customer_id)
-    card = BankCard.objects.filter(customer_id=customer_id, state=BankCard.State.BOUND, is_default=True).exclude(agreement_no="").first()
+    chosen = {"id": card_id} if card_id else {"is_default": True}
+    card = BankCard.objects.filter(customer_id=customer_id, state=BankCard.State.BOUND, **chosen).exclude(agreement_no="").first()
     if card is None:
         raise NoDebitCard
     if not row.name:

@@ -17,6 +17,10 @@ NOW = dt.datetime(2026, 11, 20, 6, 0, tzinfo=dt.UTC)
         ({"event": "sent to 13812345678"}, {"event": "sent to 138****5678"}),
         ({"event": "id 110101199003071234 seen"}, {"event": "id 110101********1234 seen"}),
         ({"event": "card 6222021234567890123"}, {"event": "card ****0123"}),
+        (
+            {"exc": ["boom", {"phone": "13812345678"}, "Key (phone)=(13812345678)"]},
+            {"exc": ["boom", {"phone": "***"}, "Key (phone)=(138****5678)"]},
+        ),
         ({"event": "order CL20261120-000482", "count": 3}, {"event": "order CL20261120-000482", "count": 3}),
     ],
 )

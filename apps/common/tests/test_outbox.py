@@ -141,3 +141,15 @@ def test_a_handler_of_the_outside_world_that_died_is_taken_up_again_after_its_le
     make_due()
     assert outbox.dispatch() == 1
     assert len(news.seen_outside) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_that_outlived_its_lease_does_not_overwrite_what_came_after():
+    announce()
+    delivery = OutboxDelivery.objects.get(handler__endswith="outside")
+    OutboxDelivery.objects.exclude(pk=delivery.pk).delete()
+    delivery.attempts = 1
+    OutboxDelivery.objects.filter(pk=delivery.pk).update(attempts=2, state="done")  # somebody took it up and finished
+    outbox._fail(delivery, "too late")
+    outbox._finish(delivery)
+    assert OutboxDelivery.objects.get(pk=delivery.pk).state == "done"

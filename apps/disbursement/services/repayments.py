@@ -203,6 +203,9 @@ def send_debit(*, order_id: UUID, now: dt.datetime) -> None:
         else:
             answer = _debit(order)
     except GatewayRefused as refusal:
+        if step == "query":  # it was sent before: a no to the question says nothing about the money
+            _lose_sight(order_id, str(refusal))
+            return
         answer = BankAnswer(order.order_no, "failed", reason=f"{refusal.code} {refusal.message}")
     except GatewayUnknown as lost:
         _lose_sight(order_id, str(lost))
@@ -212,7 +215,7 @@ def send_debit(*, order_id: UUID, now: dt.datetime) -> None:
 
 
 def _debit(order: RepaymentOrder) -> BankAnswer:
-    card = customers.debit_card(order.customer_ref)
+    card = customers.debit_card(order.customer_ref, card_id=order.card_ref)
     return bank().debit(
         order_no=order.order_no,
         amount=Decimal(order.amount),

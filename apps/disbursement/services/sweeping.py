@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from django.db.models import Q
 
+from apps.common.errors import CarloanError
 from apps.common.gateways import GatewayError
 from apps.disbursement.models import Disbursement, RepaymentOrder
 from apps.disbursement.services.repayments import send_debit
@@ -45,6 +46,6 @@ def _each(ids: Iterable[UUID], deed: Callable[[UUID], None]) -> int:
         looked_at += 1
         try:
             deed(one)
-        except GatewayError as error:
+        except (GatewayError, CarloanError) as error:
             log.warning("sweep_postponed", reference=str(one), error=str(error))
     return looked_at

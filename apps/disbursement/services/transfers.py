@@ -52,6 +52,9 @@ def send_transfer(*, disbursement_id: UUID, now: dt.datetime) -> None:
         else:
             answer = _transfer(disbursement)
     except GatewayRefused as refusal:
+        if step == "query":  # it was sent before: a no to the question says nothing about the money
+            _lose_sight(disbursement_id, str(disbursement.order_no), str(refusal))
+            return
         answer = BankAnswer(str(disbursement.order_no), "failed", reason=f"{refusal.code} {refusal.message}")
     except GatewayUnknown as lost:
         _lose_sight(disbursement_id, str(disbursement.order_no), str(lost))

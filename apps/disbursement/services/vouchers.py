@@ -102,7 +102,7 @@ def use_voucher(*, voucher_id: UUID, actor: Actor, now: dt.datetime) -> Voucher:
     """The car is picked up 提车: the application counts as delivered. Once only. Raises `VoucherNotUsable`, `VoucherExpired`."""
     voucher = _lock(voucher_id, actor)
     actor.require("portal.use")
-    if clock.local_date(now) > voucher.valid_until:
+    if voucher.state == _State.ISSUED and clock.local_date(now) > voucher.valid_until:  # a paid one is good until pick-up
         raise VoucherExpired(VoucherExpired.title % {"day": voucher.valid_until})
     if voucher.state == _State.ISSUED:
         voucher.use()

@@ -224,6 +224,27 @@ class TestTransfer:
         assert order.payment().state == "succeeded"
         assert calls(order) == ["transfer", "query_transfer"]
 
+    def test_a_question_that_is_refused_never_counts_as_a_failed_payment(self, order, sandbox, settings):
+        approve(order)
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        right = settings.SANDBOX_SECRET
+        settings.SANDBOX_SECRET = "bm90IHRoZSBzZWNyZXQ="
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        assert order.payment().state == "unknown"
+        assert account(order).reserved == AMOUNT
+        settings.SANDBOX_SECRET = right
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        assert order.payment().state == "succeeded"
+        assert calls(order) == ["transfer", "query_transfer", "query_transfer"]
+
+    def test_a_paid_voucher_is_good_until_pick_up_however_late(self, order, sandbox):
+        approve(order)
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        assert voucher(order).state == "paid"
+        late = NOON + dt.timedelta(days=60)
+        assert services.use_voucher(voucher_id=voucher(order).id, actor=SYSTEM, now=late).state == "settled"
+
     def test_a_crash_after_sending_asks_before_it_sends(self, order, sandbox):
         approve(order)
         step, prepared = transfers._prepare(order.disbursement.id, NOON)
