@@ -73,11 +73,17 @@ document.addEventListener("input", (event) => {
     field.classList.remove("missing");
     field.removeAttribute("aria-invalid");
   }
-  document.querySelectorAll(`[data-mirror="${field.name}"]`).forEach((mirror) => {
-    const amount = Number(field.value.replace(/[,，\s]/g, ""));
-    mirror.textContent = Number.isFinite(amount) ? amount.toLocaleString("en-US", { maximumFractionDigits: 2 }) : field.value;
-  });
+  mirror(field);
 });
+
+// The button says the amount that it sends.
+function mirror(field) {
+  document.querySelectorAll(`[data-mirror="${field.name}"]`).forEach((place) => {
+    const amount = Number(field.value.replace(/[,，\s]/g, ""));
+    place.textContent = Number.isFinite(amount) ? amount.toLocaleString("en-US", { maximumFractionDigits: 2 }) : field.value;
+  });
+}
+document.querySelectorAll("form.decide input[name]").forEach(mirror);
 
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest("input, select, textarea, [contenteditable]");

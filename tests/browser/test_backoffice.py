@@ -141,6 +141,28 @@ def test_a_case_is_claimed_and_decided_by_keyboard(scene: Scene, open_as: Opener
     assert Application.objects.get(id=scene.order.id).state == "offered"
 
 
+def test_a_refused_amount_stays_in_sight(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page.fill("#reason", "income verified")
+    page.click("[data-key=e]")
+    page.fill("#approved_amount", "9,999,999")
+    page.click("button[value=approve]")
+    expect(page.locator(".errorlist")).to_be_visible()
+    expect(page.locator("#approved_amount")).to_be_visible()
+    expect(page.locator("[data-mirror=approved_amount]")).to_have_text("9,999,999")
+    assert_accessible(page)
+
+
+def test_the_menu_opens_and_closes(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.everybody, "/backoffice/workbench/", "phone")
+    page.click("details.nav > summary")
+    expect(page.locator("details.nav nav section")).to_have_count(7)
+    assert_accessible(page)
+    assert_fits(page)
+    page.keyboard.press("Escape")
+    expect(page.locator("details.nav nav")).to_be_hidden()
+
+
 def test_single_keys_can_be_switched_off(scene: Scene, open_as: Opener) -> None:
     page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
     page.click("[data-keys-switch]")
