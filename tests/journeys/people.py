@@ -140,7 +140,7 @@ class Operations:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.journeys.operator"],
             cwd=BASE_DIR,
-            env=env,
+            env=env | {"LOG_LEVEL": "WARNING"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
