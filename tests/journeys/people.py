@@ -18,7 +18,7 @@ from django_otp.oath import TOTP
 from apps.integrations.sandbox.client import SandboxClient
 from carloan.stack import BASE_DIR
 
-WAIT_S = 30
+WAIT_S = 90
 _POLL_S = 0.05
 
 
