@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.utils import translation
 
 from apps.backoffice import queue
 from apps.disbursement.tests.factories import NOON
@@ -86,4 +87,6 @@ def test_a_deadline_is_green_then_amber_under_a_quarter_then_red(minutes, tone, 
 
 
 def test_spans_read_as_people_say_them():
-    assert [queue.span(seconds) for seconds in (59, 39 * 60, 125 * 60, 76 * 3600)] == ["0 min", "39 min", "2 h 05 min", "3 d 4 h"]
+    with translation.override("en"):
+        spans = [queue.span(seconds) for seconds in (59, 39 * 60, 125 * 60, 76 * 3600)]
+    assert spans == ["0 min", "39 min", "2 h 05 min", "3 d 4 h"]
