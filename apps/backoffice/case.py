@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.applications import selectors as applications
 from apps.applications.selectors import ReviewCase
@@ -41,7 +42,7 @@ FIVE_CLASSES: Final = {
     "3": _("substandard"),
     "4": _("doubtful"),
     "5": _("loss"),
-    "6": _("default"),
+    "6": pgettext_lazy("five-category class", "default"),
     "9": _("not classified"),
 }
 PUBLIC_RECORDS: Final = {

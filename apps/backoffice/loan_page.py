@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db.models import F
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.applications import selectors as applications
 from apps.backoffice.charts import BalanceChart, balance_chart
@@ -53,7 +54,7 @@ COMPONENT_NAMES: Final = {
     "compound": _("compound interest"),
     "interest": _("interest"),
     "principal": _("principal"),
-    "credit": _("credit"),
+    "credit": pgettext_lazy("of the customer", "credit"),
 }
 KINDS: Final = {
     "disbursement": _("disbursement"),

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 # What tasks ask of people: whoever holds one of these has a workbench.
 TASK_PERMISSIONS: Final = ("applications.review", "applications.verify", "disbursement.review", "disbursement.pay")
@@ -62,7 +63,7 @@ MENUS: Final[tuple[tuple[str | Promise, tuple[Item, ...]], ...]] = (
         ),
     ),
     (
-        _("Orders"),
+        pgettext_lazy("menu", "Orders"),
         (
             Item(_("Orders"), _list("applications_application"), ("applications.view",), "assignment"),
             Item(_("Decisions"), _list("risk_decision"), ("risk.view",), "rule"),

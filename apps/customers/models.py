@@ -8,6 +8,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
 from apps.common.audit import audited
@@ -311,7 +312,7 @@ class BankCard(BusinessModel):
     masked_phone = models.CharField(_("phone kept at the bank"), max_length=16)
     bank_code = models.CharField(_("bank code"), max_length=8)
     bank_name = models.CharField(_("bank"), max_length=64)
-    is_default = models.BooleanField(_("default"), default=False)
+    is_default = models.BooleanField(pgettext_lazy("bank card", "default"), default=False)
     debit_agreed = models.BooleanField(_("direct debit agreed"), default=False)
     agreement_no = models.CharField(_("debit agreement"), max_length=32, blank=True)
     agreed_at = models.DateTimeField(_("debit agreed at"), null=True, blank=True)

@@ -9,6 +9,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
 from apps.common.audit import audited
@@ -186,8 +187,8 @@ class Instalment(BusinessModel):
     scope = Scope(entity="loan__legal_entity_id", customer="loan__borrower_ref")
 
     class Meta:
-        verbose_name = _("instalment")
-        verbose_name_plural = _("instalments")
+        verbose_name = pgettext_lazy("rows of the schedule", "instalment")
+        verbose_name_plural = pgettext_lazy("rows of the schedule", "instalments")
         ordering = ["no"]
         constraints = [models.UniqueConstraint(fields=["loan", "no"], name="one_instalment_per_number")]
         indexes = [models.Index(fields=["due_date"], condition=~Q(status="paid"), name="instalment_unpaid_by_day")]
@@ -215,7 +216,7 @@ class LoanBalance(models.Model):
     fee = _money(_("fee due"))
     principal_due = _money(_("principal due"))
     accrued_interest = _money(_("interest accrued, not yet due"))
-    credit = _money(_("credit"))
+    credit = _money(pgettext_lazy("of the customer", "credit"))
     overdue = _money(_("overdue amount"))
     dpd = models.PositiveIntegerField(_("days past due"), default=0)
     next_due_date = models.DateField(_("oldest unpaid due date"), null=True, blank=True)

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
 from apps.common.audit import audited
@@ -125,7 +126,12 @@ class ProductVersion(BusinessModel):
     guarantee = models.CharField(
         _("guarantee"),
         max_length=10,
-        choices=[("mortgage", _("mortgage")), ("pledge", _("pledge")), ("guarantor", _("guarantor")), ("credit", _("credit"))],
+        choices=[
+            ("mortgage", _("mortgage")),
+            ("pledge", _("pledge")),
+            ("guarantor", _("guarantor")),
+            ("credit", pgettext_lazy("guarantee", "credit")),
+        ],
     )
     financing_party = models.CharField(_("financing party"), max_length=100)
     amount_min = models.DecimalField(_("least amount"), max_digits=18, decimal_places=2)
