@@ -7,11 +7,19 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings as project
 from django.db import connection
+from django.utils import translation
 
 from apps.integrations import http
 from apps.integrations.sandbox.server import RunningSandbox, running
 from apps.integrations.tests.support import SandboxInTests
 from carloan import template
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """Every test begins in the project's language: a request leaves its own behind in the thread."""
+    with translation.override(project.LANGUAGE_CODE):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -231,15 +231,18 @@ class Stack:
 
     def _wait_for_worker(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while " ready." not in self._tail("worker"):
+        while " ready." not in self._log("worker"):
             self.check_alive()
             if time.monotonic() > deadline:
                 raise StackError(f"The worker is not ready after {START_TIMEOUT_S} s:\n{self._tail('worker')}")
             time.sleep(0.1)
 
-    def _tail(self, name: str, lines: int = 40) -> str:
+    def _log(self, name: str) -> str:
         path = self.folder / "logs" / f"{name}.log"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _tail(self, name: str, lines: int = 40) -> str:
+        return "\n".join(self._log(name).splitlines()[-lines:])
 
 
 @contextmanager
