@@ -7,6 +7,9 @@ import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.backoffice.views.business_day import STEP_NAMES
+from apps.organisations.business_day import PHASES, steps
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -20,3 +23,17 @@ def test_every_queue_of_a_task_has_a_worker():
     for wiring in ("carloan/stack.py", "compose.yaml"):
         listened = set(re.findall(r"(?:queues = \"|-Q\", \")([\w,]+)\"", (ROOT / wiring).read_text())[0].split(","))
         assert queues <= listened, wiring
+
+
+def test_the_steps_of_the_business_day_are_those_of_the_rule_book():
+    text = (ROOT / "docs/rules/business-day.md").read_text()
+    for phase in PHASES:
+        row = re.findall(rf"^\| {phase} \|[^|]*\|([^|]*)\|$", text, re.MULTILINE)[0]
+        told = [(name.strip().rsplit(" ", 1)[0].replace(" ", "_"), int(name.strip().rsplit(" ", 1)[1])) for name in row.split(",")]
+        assert told == [(step.name, step.order) for step in steps(phase)]
+
+
+def test_every_step_of_the_business_day_runs_and_has_a_name_for_people():
+    registered = [step for phase in PHASES for step in steps(phase)]
+    assert all(callable(step.function()) for step in registered)
+    assert set(STEP_NAMES) == {step.name for step in registered}

@@ -7,4 +7,5 @@ class DisbursementConfig(AppConfig):
     def ready(self) -> None:
         from apps.organisations.business_day import Step, register
 
+        register(Step(name="vouchers", phase="open", order=25, run="apps.disbursement.eod.end_vouchers"))
         register(Step(name="debit_orders", phase="open", order=30, run="apps.disbursement.eod.order_debits"))

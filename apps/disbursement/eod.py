@@ -1,4 +1,4 @@
-"""The step of the business day that orders debits."""
+"""Steps of the business day: promises that have run out end, debits are ordered."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.common.actors import Actor
 from apps.common.errors import CarloanError
-from apps.disbursement import services
+from apps.disbursement import selectors, services
 from apps.loans import selectors as loans
 from apps.organisations.business_day import StepResult
+
+_ACTOR = Actor.system("disbursement.vouchers")
+
+
+def end_vouchers(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    """Revoke the vouchers whose last day has passed and that nobody used: guarantee, payment and application end with them."""
+    done, set_aside = 0, []
+    for voucher_id, number in selectors.vouchers_run_out(entity_id, day):
+        try:
+            done += services.end_voucher(voucher_id=voucher_id, day=day, actor=_ACTOR, now=now)
+        except CarloanError as error:
+            set_aside.append((number, error.detail))
+    return StepResult(done=done, set_aside=set_aside)
 
 
 def order_debits(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:

@@ -52,6 +52,13 @@ def voucher_by_number(number: str) -> Voucher | None:
     return Voucher.objects.filter(number=number.strip().upper()).first()
 
 
+def vouchers_run_out(legal_entity_id: UUID, day: dt.date) -> list[tuple[UUID, str]]:
+    """Vouchers (id and number) that were valid until before `day` and neither used nor paid; without those whose money is on its way."""
+    rows = Voucher.objects.filter(legal_entity_id=legal_entity_id, state=Voucher.State.ISSUED, valid_until__lt=day)
+    under_way = [Disbursement.State.SUBMITTED, Disbursement.State.UNKNOWN]
+    return list(rows.exclude(disbursement__state__in=under_way).order_by("number").values_list("id", "number"))
+
+
 def transfer_succeeded(application_id: UUID) -> bool:
     """Whether the payee of an application has the money."""
     return Disbursement.objects.filter(application_ref=application_id, state=Disbursement.State.SUCCEEDED).exists()

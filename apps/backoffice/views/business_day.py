@@ -28,11 +28,10 @@ STEP_NAMES = {
     "totals": _("totals of the books"),
     "close": _("close of the day"),
     "falls_due": _("instalments fall due"),
-    "rate_resets": _("rate resets"),
+    "vouchers": _("vouchers that ran out"),
     "debit_orders": _("debit orders"),
     "reminders": _("reminders"),
     "collection_intake": _("intake of collection"),
-    "reports": _("reports"),
 }
 
 

@@ -17,7 +17,7 @@ from apps.disbursement.services.review import ChecksFailed, open_disbursement, r
 from apps.disbursement.services.routing import reroute
 from apps.disbursement.services.sweeping import sweep_debits, sweep_transfers
 from apps.disbursement.services.transfers import record_transfer_result, send_transfer
-from apps.disbursement.services.vouchers import revoke_voucher, use_voucher
+from apps.disbursement.services.vouchers import end_voucher, revoke_voucher, use_voucher
 
 __all__ = [
     "ChecksFailed",
@@ -26,6 +26,7 @@ __all__ = [
     "PositionShort",
     "cancel_order",
     "create_funder",
+    "end_voucher",
     "heed_failed_transfer",
     "heed_low_position",
     "issue_voucher_document",

@@ -22,6 +22,7 @@ from apps.ledger import services as ledger
 from apps.organisations import selectors as organisations
 
 _State = Voucher.State
+_NOT_SENT = (Disbursement.State.CREATED, Disbursement.State.ROUTED, Disbursement.State.FAILED)
 
 
 class NoSuchVoucher(NotFound):
@@ -145,24 +146,46 @@ def revoke_voucher(*, voucher_id: UUID, reason: str, actor: Actor, now: dt.datet
 
     Raises `VoucherNotUsable` once it was used, and a conflict when the transfer is under way or done.
     """
-    disbursement_id = Voucher.objects.within(actor.data_scope).filter(id=voucher_id).values_list("disbursement_id", flat=True).first()
-    if disbursement_id is None:
-        raise NoSuchVoucher
-    disbursement = Disbursement.objects.select_for_update().get(id=disbursement_id)
-    voucher = _lock(voucher_id, actor)
+    disbursement, voucher = _lock_with_payment(voucher_id, actor)
     actor.require("disbursement.review")
     if not reason.strip():
         raise BadInput(fields={"reason": [str(_("Please give a reason."))]})
     if voucher.state != _State.ISSUED:
         raise VoucherNotUsable(state=voucher.state)
+    _take_back(voucher, disbursement, reason.strip(), actor, now)
+    return voucher
+
+
+@transaction.atomic
+def end_voucher(*, voucher_id: UUID, day: dt.date, actor: Actor, now: dt.datetime) -> bool:
+    """A voucher that nobody used by its last day is revoked as of `day`, with its payment and its application; tells whether it was.
+
+    It stands while the transfer is under way: only the bank's answer says whether the dealer gets the money.
+    """
+    disbursement, voucher = _lock_with_payment(voucher_id, actor)
+    if voucher.state != _State.ISSUED or voucher.valid_until >= day or disbursement.state not in _NOT_SENT:
+        return False
+    reason = _("The voucher was valid until %(day)s and was not used.") % {"day": voucher.valid_until}
+    _take_back(voucher, disbursement, str(reason), actor, now)
+    return True
+
+
+def _lock_with_payment(voucher_id: UUID, actor: Actor) -> tuple[Disbursement, Voucher]:
+    """The payment first, then its voucher: the order in which a transfer's result locks them."""
+    disbursement_id = Voucher.objects.within(actor.data_scope).filter(id=voucher_id).values_list("disbursement_id", flat=True).first()
+    if disbursement_id is None:
+        raise NoSuchVoucher
+    return Disbursement.objects.select_for_update().get(id=disbursement_id), _lock(voucher_id, actor)
+
+
+def _take_back(voucher: Voucher, disbursement: Disbursement, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """The promise ends, and with it the payment that it stood for, its tasks and its application."""
     disbursement.cancel()
-    disbursement.reason = reason.strip()
-    disbursement.finished_at = now
+    disbursement.reason, disbursement.finished_at = reason[:300], now
     disbursement.save()
     voucher.revoke()
-    voucher.reason, voucher.ended_at = reason.strip(), now
+    voucher.reason, voucher.ended_at = reason[:300], now
     voucher.save()
     _post_guarantee(voucher, "voucher_released", actor, now)
     flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)
-    applications.mark_cancelled(application_id=voucher.application_ref, reason=reason.strip(), actor=actor, now=now)
-    return voucher
+    applications.mark_cancelled(application_id=voucher.application_ref, reason=reason, actor=actor, now=now)
