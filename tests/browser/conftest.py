@@ -52,6 +52,7 @@ class Watch:
     def over(self, page: Page, host: str) -> None:
         page.on("request", lambda request: self._note(request.url, host))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if "Content Security Policy" in message.text else None)
 
     def _note(self, url: str, host: str) -> None:
         parts = urlsplit(url)

@@ -96,9 +96,13 @@ class Floor:
         if lead is not None:
             order_id: UUID = lead()
         else:
-            order_id = self.order(BEFORE[state]).id
-            getattr(self, f"to_{state}")(order_id)
-            outbox.dispatch()
+            order_id = self.lead(self.order(BEFORE[state]).id, state).id
+        return self.check(order_id, state)
+
+    def lead(self, order_id: UUID, state: str) -> Application:
+        """Lead an order on into the next state, and heed all news of it."""
+        getattr(self, f"to_{state}")(order_id)
+        outbox.dispatch()
         return self.check(order_id, state)
 
     def check(self, order_id: UUID, state: str) -> Application:

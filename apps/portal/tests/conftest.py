@@ -1,0 +1,35 @@
+"""A shop floor for each test, and people at their browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from apps.organisations.models import User
+from apps.organisations.tests.support import sign_in
+from apps.portal.tests.factories import Floor, open_floor
+
+
+@pytest.fixture
+def floor(db, sandbox) -> Floor:
+    return open_floor(sandbox)
+
+
+@pytest.fixture
+def browser_of() -> Callable[[User], Client]:
+    """A browser in which somebody has signed in; its forms need no token."""
+
+    def open_browser(user: User) -> Client:
+        client = Client(headers={"Accept-Language": "en"})
+        sign_in(client, user)
+        return client
+
+    return open_browser
+
+
+@pytest.fixture
+def seller(floor, browser_of) -> Client:
+    """The consultant's browser."""
+    return browser_of(floor.seller)
