@@ -45,11 +45,20 @@ class PortTimeStamper(TimeStamper):
         stamped = token["content"]["encap_content_info"]["content"].parsed
         if stamped["nonce"].native != int(nonce) or stamped["message_imprint"]["hashed_message"].native != digest:
             raise GatewayUnknown("The time stamp belongs to another request.")
+        _name_algorithm(token["content"]["signer_infos"][0])
         for certificate in token["content"]["certificates"]:
             # Roots only: what signed itself. A chain's upper end is what a check has to trust.
             if certificate.chosen.self_issued:
                 pki.learn_timestamp_root(certificate.chosen)
         return token
+
+
+def _name_algorithm(info: cms.SignerInfo) -> None:
+    """Write RSA with its digest where an authority writes RSA alone. Both mean the same and neither is signed: with one form allowed, a
+    change from one to the other is found."""
+    if info["signature_algorithm"]["algorithm"].native == "rsassa_pkcs1v15":
+        digest = info["digest_algorithm"]["algorithm"].native
+        info["signature_algorithm"] = algos.SignedDigestAlgorithm({"algorithm": f"{digest}_rsa"})
 
 
 def _run(step: Coroutine[Any, Any, _Result]) -> _Result:

@@ -162,17 +162,20 @@ def _check_cms(signature: EmbeddedPdfSignature) -> cms.ContentInfo:
 
 
 def _is_plain(data: Any, *, version: str) -> bool:
-    """One signer; versions as the standard prescribes; the signer's digest algorithm and no other, without parameters; no lists of
-    revoked certificates."""
+    """One signer; versions as the standard prescribes; the signer's digest algorithm and no other, without parameters; the signature
+    algorithm named with its digest; no lists of revoked certificates."""
     if len(data["signer_infos"]) != 1 or len(data["digest_algorithms"]) != 1:
         return False
     info = data["signer_infos"][0]
     digest = info["digest_algorithm"]["algorithm"].native
+    if digest not in _DIGESTS:
+        return False
     forms = {algos.DigestAlgorithm({"algorithm": digest} | more).dump() for more in ({}, {"parameters": core.Null()})}
+    signing = {algos.SignedDigestAlgorithm({"algorithm": f"{digest}_{kind}"}).dump() for kind in ("rsa", "ecdsa")}
     return (
         data["version"].native == version
         and info["version"].native == "v1"
-        and digest in _DIGESTS
+        and info["signature_algorithm"].dump() in signing
         and data["digest_algorithms"][0].dump() in forms
         and info["digest_algorithm"].dump() in forms
         and isinstance(data["crls"], core.Void)

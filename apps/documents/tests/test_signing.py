@@ -10,7 +10,7 @@ from cryptography import x509
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.gateways import GatewayRefused, GatewayUnknown
-from apps.documents import pki, services, signing
+from apps.documents import pki, services, signing, verification
 from apps.documents.models import SigningCertificate
 from apps.documents.tests import factories
 from apps.organisations.tests.factories import LegalEntityFactory
@@ -122,6 +122,32 @@ def test_a_changed_byte_inside_a_signature_is_found(signed):
             changed = bytearray(signed)
             changed[place] = dice.choice([digit for digit in b"0123456789ABCDEF" if digit != signed[place]])
             assert not services.verify(bytes(changed)).valid, place
+
+
+@pytest.mark.long
+def test_every_changed_digit_of_a_signature_is_found(unsigned, sandbox):
+    """All of some ten thousand digits and the first zeros after them, one by one: several minutes."""
+    once = services.sign(content=unsigned, signers=[factories.customer()], now=NOW)
+    assert services.verify(once).valid
+    [(begin, end)] = left_out_parts(once)
+    unnoticed = []
+    for place in range(begin, end + 60):
+        changed = bytearray(once)
+        changed[place] = ord(f"{int(chr(once[place]), 16) ^ 10:X}")
+        if not verification.check_pdf(bytes(changed)).reason:
+            unnoticed.append(place - begin)
+    assert unnoticed == []
+
+
+def test_an_algorithm_written_in_its_other_form_is_found(signed):
+    """RSA alone instead of RSA with SHA-256: the same to cryptography."""
+    with_digest, alone = b"2A864886F70D01010B0500", b"2A864886F70D0101010500"
+    begin, end = left_out_parts(signed)[1]
+    start, found = begin, 0
+    while (start := signed.find(with_digest, start, end)) >= 0:
+        assert not services.verify(signed[:start] + alone + signed[start + len(alone) :]).valid
+        start, found = start + 1, found + 1
+    assert found >= 4  # two certificates, the signature, its time stamp
 
 
 @pytest.mark.parametrize("words", [b"0500", b"020101", b"020103", b"3082", b"30820"])
