@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateField, DecimalField, QuerySet
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from apps.common import clock, models, outbox
+from apps.common.scope import visible
 
 
 def shown(value: Any) -> Any:
@@ -26,6 +28,15 @@ def shown(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return f"{value.astimezone(clock.BEIJING):%Y-%m-%d %H:%M}"
     return f"{value:%Y-%m-%d}" if isinstance(value, dt.date) else value
+
+
+class VisibleRelatedFilter(admin.RelatedFieldListFilter):
+    """A list's filter by a related row that offers only rows the person may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        offered = visible(field.remote_field.model._default_manager.all(), request.user)
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to={"pk__in": offered.values("pk")})
 
 
 class CarloanModelAdmin(ModelAdmin):
@@ -65,6 +76,16 @@ class CarloanModelAdmin(ModelAdmin):
         told = {"short_description": field.verbose_name, "admin_order_field": name}
         return _told(lambda row: getattr(row, name), f"{prefix}_{name}", told) if prefix else name
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [self._filter(each) for each in super().get_list_filter(request)]
+
+    def _filter(self, name: Any) -> Any:
+        """A filter by a relation offers only visible rows; others stay as they are."""
+        if not isinstance(name, str):
+            return name
+        field = get_fields_from_path(self.model, name)[-1]
+        return (name, VisibleRelatedFilter) if field.is_relation else name
+
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> Any:
         inlines = super().get_inline_instances(request, obj)
         for inline in inlines:
@@ -72,7 +93,7 @@ class CarloanModelAdmin(ModelAdmin):
         return inlines
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).visible_to(request.user)
+        return visible(super().get_queryset(request), request.user)
 
     def _may_view(self, request: HttpRequest) -> bool:
         permission = self.view_permission or f"{self.opts.app_label}.view"

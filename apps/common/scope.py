@@ -58,3 +58,10 @@ class ScopedQuerySet(models.QuerySet[Any]):
         if lookup is None or data_scope.owner_id is None:
             return self.none()
         return self.filter(**{lookup: data_scope.owner_id})
+
+
+def visible(rows: models.QuerySet[Any], user: Any) -> models.QuerySet[Any]:
+    """The rows that a user may see; of a kind that states no scope, all for operators of the whole system and none for anybody else."""
+    if isinstance(rows, ScopedQuerySet) and hasattr(rows.model, "scope"):
+        return rows.visible_to(user)
+    return rows if getattr(user, "data_scope", NOTHING) == EVERYTHING else rows.none()

@@ -1,10 +1,11 @@
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from apps.common.models import Job
-from apps.common.scope import EVERYTHING, NOTHING, DataScope
+from apps.common.models import Job, OutboxMessage
+from apps.common.scope import EVERYTHING, NOTHING, DataScope, visible
 
 pytestmark = pytest.mark.django_db
 
@@ -32,3 +33,9 @@ def test_what_a_model_does_not_state_is_not_seen(jobs, scope: DataScope):
 
 def test_somebody_not_signed_in_sees_nothing(jobs):
     assert not Job.objects.all().visible_to(AnonymousUser()).exists()
+
+
+@pytest.mark.parametrize(("data_scope", "seen"), [(EVERYTHING, 1), (DataScope("entity", uuid4()), 0), (NOTHING, 0)])
+def test_rows_that_state_no_scope_are_for_operators_alone(data_scope, seen):
+    OutboxMessage.objects.create(name="Something", payload={})
+    assert visible(OutboxMessage.objects.all(), SimpleNamespace(data_scope=data_scope)).count() == seen

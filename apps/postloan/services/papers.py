@@ -72,7 +72,7 @@ def receive_paper(*, application_id: UUID, kind: str, content: bytes, filename: 
     document = documents.store(
         content=content,
         filename=filename,
-        kind=kind,
+        kind="delivery_paper",
         legal_entity_id=paper.legal_entity_id,
         owner_kind="application",
         owner_ref=application_id,
