@@ -12,6 +12,7 @@ from uuid import UUID
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.utils.cache import add_never_cache_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
@@ -32,7 +33,10 @@ class DealerRequest(HttpRequest):
 
 
 def dealer_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """View decorator: sends others to the log-in and back here afterwards, and gives the view what `DealerRequest` holds."""
+    """View decorator: sends others to the log-in and back here afterwards, and gives the view what `DealerRequest` holds.
+
+    Nothing that a person of a dealer sees is kept by a browser or on the way to it.
+    """
 
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -43,7 +47,9 @@ def dealer_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
             raise NotPermitted
         request.actor, request.now = Actor.of(user), clock.now()  # type: ignore[attr-defined]
         request.consultant = SimpleLazyObject(lambda: _consultant(user.pk))  # type: ignore[attr-defined]
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
+        add_never_cache_headers(response)
+        return response
 
     return wrapper
 

@@ -26,7 +26,6 @@ from apps.postloan.domain import papers_needed
 _BEFORE_CONTRACT: Final = frozenset({"draft", "submitted", "screening", "manual_review", "more_info", "declined", "offered", "accepted"})
 _WITH_VOUCHER: Final = frozenset({"approved", "vouchered", "delivered", "completed", "cancelled"})
 _WITH_PAPERS: Final = frozenset({"delivered", "completed", "cancelled"})
-_WAITING: Final = frozenset({"submitted", "screening", "manual_review"})
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def build(seen: Glance, *, now: dt.datetime) -> OrderPage:
         keys=seen.part_keys,
         tone=progress.tone_of(order.state),
         ended=order.state in progress.ENDED,
-        waiting=order.state in _WAITING,
+        waiting=order.awaits_decision,
         steps=progress.steps_of(order.state, order.timeline[-1].from_state if order.timeline else "draft"),
         sla=progress.sla_of(
             submitted_at=order.submitted_at,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.portal.views import deeds, new_order, orders, public, session
+from apps.portal.views import deeds, new_order, orders, papers, public, session
 
 app_name = "portal"
 urlpatterns = [
@@ -13,12 +13,13 @@ urlpatterns = [
     path("orders/<uuid:order_id>/live/", orders.live, name="live"),
     path("orders/<uuid:order_id>/submit/", deeds.submit_again, name="submit_again"),
     path("orders/<uuid:order_id>/contract/", deeds.make_contract, name="make_contract"),
-    path("orders/<uuid:order_id>/contract.pdf", orders.contract_pdf, name="contract_pdf"),
+    path("orders/<uuid:order_id>/contract.pdf", papers.contract_pdf, name="contract_pdf"),
     path("orders/<uuid:order_id>/pickup/", deeds.pick_up, name="pick_up"),
     path("orders/<uuid:order_id>/voucher/", orders.voucher, name="voucher"),
-    path("orders/<uuid:order_id>/voucher.pdf", orders.voucher_pdf, name="voucher_pdf"),
+    path("orders/<uuid:order_id>/voucher.pdf", papers.voucher_pdf, name="voucher_pdf"),
     path("orders/<uuid:order_id>/withdraw/", deeds.withdraw, name="withdraw"),
     path("orders/<uuid:order_id>/papers/<slug:kind>/", deeds.upload_paper, name="upload_paper"),
+    path("agreement.pdf", papers.agreement_pdf, name="agreement_pdf"),
     path("vehicles/search/", new_order.search_vehicles, name="search_vehicles"),
     path("verify/", public.verify, name="verify"),
     path("calculator/", public.calculator, name="calculator"),

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from apps.applications.models import Application
-from apps.common import outbox
+from apps.common import clock, outbox
+from apps.common.actors import Actor
+from apps.contracts import selectors as contracts
 from apps.contracts.models import Contract
+from apps.dealers.models import Dealer
 from apps.dealers.tests.factories import ConsultantFactory, ShopFactory
 from apps.disbursement import selectors as disbursement
+from apps.documents import services as documents
+from apps.documents.models import DocumentDownload
 from apps.organisations.models import User
 from apps.organisations.tests.factories import UserFactory
 from apps.portal import progress
-from apps.portal.tests.factories import picture
+from apps.portal.tests.factories import Floor, picture
 from apps.postloan import selectors as postloan
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +158,7 @@ def look_at(client: Client, order: Application) -> None:
     assert ('data-ended="true"' in text) is (order.state in progress.ENDED), order.state
 
 
-@pytest.mark.parametrize("state", ["declined", "withdrawn", "more_info", "manual_review", "screening", "refused"])
+@pytest.mark.parametrize("state", ["declined", "withdrawn", "more_info", "manual_review", "screening"])
 def test_the_page_of_an_order_that_waits_or_ended(floor, seller, state):
     look_at(seller, floor.order(state))
 
@@ -159,7 +166,12 @@ def test_the_page_of_an_order_that_waits_or_ended(floor, seller, state):
 def test_the_page_all_the_way(floor, seller):
     order = floor.order("offered")
     look_at(seller, order)
-    for state in ("accepted", "contracting", "disbursement_review", "vouchered", "delivered", "completed"):
+    for state in ("accepted", "contracting", "disbursement_review"):
+        look_at(seller, floor.lead(order.id, state))
+    with transaction.atomic():  # what if the payment were refused
+        look_at(seller, floor.lead(order.id, "refused"))
+        transaction.set_rollback(True)
+    for state in ("vouchered", "delivered", "completed"):
         look_at(seller, floor.lead(order.id, state))
 
 
@@ -170,14 +182,6 @@ def test_a_declined_order_does_not_tell_the_shop_why(floor, seller):
     assert "The lender offers no loan" in text
     assert not any(code in text for code in order.reasons)
     assert "debts" not in text
-
-
-def test_an_open_page_learns_cheaply_that_nothing_happened(floor, seller, django_assert_max_num_queries):
-    order = floor.order("contracting")
-    seen = version(page(seller, order))
-    with django_assert_max_num_queries(8):
-        answer = seller.get(reverse("portal:live", args=[order.id]), {"v": seen}, headers=HX)
-    assert (answer.status_code, answer.content) == (204, b"")
 
 
 def test_an_order_in_screening_is_watched_with_one_question_of_its_own(floor, seller, django_assert_num_queries):
@@ -200,27 +204,23 @@ def test_news_bring_only_the_changed_parts_anew(floor, seller):
     assert "contract" not in changed
 
 
-def test_a_contract_that_was_rendered_is_news(floor, seller):
-    order = floor.order("accepted")
-    send(seller, order, "make_contract")
-    waiting = page(seller, order)
-    outbox.dispatch()
-    ready = seller.get(reverse("portal:live", args=[order.id]), {"v": version(waiting)}, headers=HX)
-    assert ready.status_code == 200
-    assert {"contract", "act"} <= {name for name, key in keys(ready).items() if keys(waiting)[name] != key}
-
-
 # -- deeds ---------------------------------------------------------------------------------------------
 
 
-def test_making_the_contract_twice_makes_one(floor, seller):
+def test_a_contract_is_made_once_and_its_arrival_is_news(floor, seller, django_assert_max_num_queries):
     order = floor.order("accepted")
     first, second = send(seller, order, "make_contract"), send(seller, order, "make_contract")
     assert (first.status_code, second.status_code) == (302, 302)
     assert Contract.objects.filter(application_id=order.id).count() == 1
+    waiting = page(seller, order)
     assert (page(seller, order, "contract_pdf").status_code, state_of(order)) == (404, "contracting")
     outbox.dispatch()
-    assert page(seller, order, "contract_pdf").content.startswith(b"%PDF")
+    ready = seller.get(reverse("portal:live", args=[order.id]), {"v": version(waiting)}, headers=HX)
+    assert ready.status_code == 200
+    assert {"contract", "act"} <= {name for name, key in keys(ready).items() if keys(waiting)[name] != key}
+    with django_assert_max_num_queries(8):
+        answer = seller.get(reverse("portal:live", args=[order.id]), {"v": version(ready)}, headers=HX)
+    assert (answer.status_code, answer.content) == (204, b"")
 
 
 def test_with_htmx_a_deed_answers_with_the_news_or_the_refusal(floor, seller):
@@ -252,18 +252,20 @@ def test_a_withdrawal_needs_its_reason(floor, seller):
     assert "The order was withdrawn." in page(seller, order).content.decode()
 
 
-def test_from_the_voucher_to_the_last_paper(floor, seller):
+def test_from_the_voucher_to_the_last_paper(floor, seller, browser_of):
     order = floor.order("vouchered")
-    voucher = disbursement.voucher_of(order.id)
+    voucher, contract = disbursement.voucher_of(order.id), contracts.contract_of(order.id)
     sheet = page(seller, order, "voucher").content.decode()
     assert voucher.number in sheet
     assert "人民币玖万壹仟陆佰捌拾元整" in sheet
-    assert page(seller, order, "voucher_pdf").content.startswith(b"%PDF")
+    check_downloads(floor, browser_of, order, {"voucher_pdf": voucher.document_ref, "contract_pdf": contract.signed_document_ref})
+
     assert [send(seller, order, "pick_up").status_code for _ in range(2)] == [302, 302]
     assert state_of(order) == "delivered"
     outbox.dispatch()
+    check_refused_papers(seller, order)
     floor.sandbox.deliver_callbacks()
-    for paper in list(postloan.papers_of(order.id)):
+    for paper in [paper for paper in postloan.papers_of(order.id) if paper.state == "pending"]:
         address = reverse("portal:upload_paper", args=[order.id, paper.kind])
         answer = seller.post(address, {"file": SimpleUploadedFile("p.jpg", picture("JPEG"), "image/jpeg")}, headers=HX)
         assert (answer.status_code, "order-changed" in answer.headers["HX-Trigger"]) == (200, True)
@@ -271,8 +273,27 @@ def test_from_the_voucher_to_the_last_paper(floor, seller):
     assert state_of(order) == "completed"
 
 
-def test_a_paper_that_cannot_be_used_comes_back_with_the_reason(floor, seller):
-    order = floor.order("delivered")
+def check_downloads(floor: Floor, browser_of, order: Application, papers: dict[str, UUID]) -> None:
+    """Papers go to the seller and the manager, never into a cache, and each time it is written down; strangers get none."""
+    manager = floor.colleague(is_manager=True)
+    stranger = ConsultantFactory(shop=ShopFactory(dealer__legal_entity=floor.shop.entity))
+    for user in (floor.seller, manager, User.objects.get(id=stranger.user_id), floor.colleague()):
+        for name, document in papers.items():
+            before = clock.now()
+            answer = page(browser_of(user), order, name)
+            taken = DocumentDownload.objects.filter(document_id=document, user_ref=user.id)
+            if user in (floor.seller, manager):
+                assert answer.content.startswith(b"%PDF")
+                assert answer.headers["Content-Type"] == "application/pdf"
+                assert "no-store" in answer.headers["Cache-Control"]
+                assert before <= taken.get().at <= clock.now()
+            else:
+                assert answer.status_code == 404
+                assert not taken.exists()
+
+
+def check_refused_papers(seller: Client, order: Application) -> None:
+    """What cannot be used comes back with the reason; one paper is handed in on the way."""
     address = reverse("portal:upload_paper", args=[order.id, "handover_note"])
 
     def answer(content: bytes | None, **options):
@@ -288,6 +309,30 @@ def test_a_paper_that_cannot_be_used_comes_back_with_the_reason(floor, seller):
     assert answer(picture()).status_code == 409  # without HTMX: a page
     unknown = seller.post(reverse("portal:upload_paper", args=[order.id, "nonsense"]), {"file": png()}, headers=HX)
     assert unknown.status_code == 404
+
+
+def test_the_dealers_agreement_goes_to_its_managers(floor, seller, browser_of):
+    dealer = floor.consultant.shop.dealer
+    paper = documents.store(
+        content=picture(),
+        filename="合作协议.png",
+        kind="dealer_agreement",
+        legal_entity_id=dealer.legal_entity_id,
+        owner_kind="dealer",
+        owner_ref=dealer.id,
+        dealer_ref=dealer.id,
+        actor=Actor.system("test"),
+        now=clock.now(),
+    )
+    Dealer.objects.filter(id=dealer.id).update(agreement=paper)
+    manager = floor.colleague(is_manager=True)
+    answer = browser_of(manager).get(reverse("portal:agreement_pdf"))
+    assert (answer.status_code, answer.content) == (200, picture())
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert seller.get(reverse("portal:agreement_pdf")).status_code == 404
+    assert list(DocumentDownload.objects.values_list("document_id", "user_ref")) == [(paper.id, manager.id)]
+    listed = [client.get(reverse("portal:orders")).content.decode() for client in (browser_of(manager), seller)]
+    assert [reverse("portal:agreement_pdf") in text for text in listed] == [True, False]
 
 
 def test_there_is_no_voucher_before_its_time(floor, seller):

@@ -10,7 +10,6 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -28,7 +27,6 @@ _FIELD_OF = {"customer_unknown": "id_number", "no_such_vehicle": "vehicle", "upl
 
 
 @require_http_methods(["GET", "POST"])
-@never_cache
 @dealer_page
 def new_order(request: DealerRequest) -> HttpResponse:
     """Enter a customer's order and submit it. The form's own key makes a double click or a second try harmless."""

@@ -1,4 +1,4 @@
-"""Orders of a consultant or a shop: the list, the page of one order, its parts anew, its papers as files."""
+"""Orders of a consultant or a shop: the list, the page of one order, its parts anew, its voucher."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from apps.applications import selectors as applications
 from apps.common import clock
 from apps.common.errors import NotFound
-from apps.contracts import selectors as contracts
-from apps.disbursement import selectors as disbursement
-from apps.documents import services as documents
 from apps.portal import order_page, progress
 from apps.portal.access import DealerRequest, dealer_page
 
@@ -27,7 +23,6 @@ PAGE_SIZE = 20
 
 
 @require_GET
-@never_cache
 @dealer_page
 def orders(request: DealerRequest) -> HttpResponse:
     """My orders, or the shop's, by whose turn it is, newest first."""
@@ -67,7 +62,6 @@ def _counts(found: QuerySet[Any]) -> dict[str, int]:
 
 
 @require_GET
-@never_cache
 @dealer_page
 def order(request: DealerRequest, order_id: UUID) -> HttpResponse:
     """One order with everything that the consultant may know."""
@@ -75,7 +69,6 @@ def order(request: DealerRequest, order_id: UUID) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 @dealer_page
 def live(request: DealerRequest, order_id: UUID) -> HttpResponse:
     """The order's parts anew, or 204 when nothing changed since the version that the page shows."""
@@ -93,30 +86,3 @@ def voucher(request: DealerRequest, order_id: UUID) -> HttpResponse:
     if page.voucher is None:
         raise NotFound(_("There is no voucher yet. Do not hand over the car."))
     return render(request, "portal/voucher.html", {"page": page})
-
-
-@require_GET
-@dealer_page
-def voucher_pdf(request: DealerRequest, order_id: UUID) -> HttpResponse:
-    """The sealed voucher as PDF."""
-    applications.visible_order(request.user, order_id)
-    found = disbursement.voucher_of(order_id)
-    if found is None or found.document_ref is None:
-        raise NotFound(_("There is no voucher yet. Do not hand over the car."))
-    return _pdf(documents.read(found.document_ref), f"{found.number}.pdf")
-
-
-@require_GET
-@dealer_page
-def contract_pdf(request: DealerRequest, order_id: UUID) -> HttpResponse:
-    """The contract as PDF: with its signatures once it is signed."""
-    applications.visible_order(request.user, order_id)
-    contract = contracts.contract_of(order_id)
-    file = (contract.signed_document_ref or contract.document_ref) if contract else None
-    if contract is None or file is None:
-        raise NotFound(_("The contract is not ready yet."))
-    return _pdf(documents.read(file), f"{contract.number}.pdf")
-
-
-def _pdf(content: bytes, filename: str) -> HttpResponse:
-    return HttpResponse(content, content_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{filename}"'})
