@@ -23,6 +23,7 @@ ACTIVITIES: Final = {
     "credit_review": gettext_lazy("Credit review"),
     "disbursement_review": gettext_lazy("Disbursement review"),
     "transfer_failed": gettext_lazy("Failed payment"),
+    "payment_unresolved": gettext_lazy("Payment without a result"),
 }
 PAGES: Final = {"application": "admin:review", "disbursement": "admin:disbursement"}
 
@@ -83,30 +84,44 @@ def activity_name(activity: str) -> str:
 
 
 def items_of(tasks: Sequence[TaskView], user: Any, now: dt.datetime) -> list[QueueItem]:
-    """Tasks with their orders, two queries for all of them; orders that the person may not see stay nameless."""
+    """Tasks with their orders, two queries for all of them, a third for payments in; orders that the person may not see stay nameless."""
     payments = {
         row.id: row
         for row in disbursement.disbursements_of(user).filter(
             id__in=[task.subject_ref for task in tasks if task.subject_kind == "disbursement"]
         )
     }
+    debits = _debits_of(tasks, user)
     wanted = {task.subject_ref for task in tasks if task.subject_kind == "application"} | {row.application_ref for row in payments.values()}
     found = applications.orders_of(user).select_related("customer", "vehicle__series__brand").filter(id__in=wanted)
     orders = {row.id: row for row in found}
-    return [_item(task, payments.get(task.subject_ref), orders, user, now) for task in tasks]
+    return [_item(task, payments.get(task.subject_ref) or debits.get(task.subject_ref), orders, user, now) for task in tasks]
+
+
+def _debits_of(tasks: Sequence[TaskView], user: Any) -> dict[UUID, Any]:
+    """Payments in among the tasks' subjects; they are rare and asked for only then."""
+    ids = [task.subject_ref for task in tasks if task.subject_kind == "repayment_order"]
+    return {row.id: row for row in disbursement.orders_of(user).filter(id__in=ids)} if ids else {}
+
+
+def _url_of(task: TaskView, payment: Any) -> str:
+    """Where a task is done; an unresolved payment has a page of its own once it has an order number."""
+    if task.activity == "payment_unresolved" and payment and payment.order_no:
+        return reverse("admin:payment_result", args=[payment.order_no])
+    page = PAGES.get(task.subject_kind)
+    return reverse(page, args=[task.subject_ref]) if page else ""
 
 
 def _item(task: TaskView, payment: Any, orders: dict[UUID, Any], user: Any, now: dt.datetime) -> QueueItem:
-    order = orders.get(payment.application_ref if payment else task.subject_ref)
-    page = PAGES.get(task.subject_kind)
+    order = orders.get(getattr(payment, "application_ref", task.subject_ref))
     amount = payment.amount if payment else order.requested_amount if order else None
     return QueueItem(
         task=task,
         activity=activity_name(task.activity),
-        url=reverse(page, args=[task.subject_ref]) if page else "",
+        url=_url_of(task, payment),
         subject_id=task.subject_ref,
         customer=order.customer.masked_name if order else "–",
-        number=order.number if order else payment.application_number if payment else "",
+        number=order.number if order else getattr(payment, "application_number", "") or getattr(payment, "order_no", ""),
         about=str(order.vehicle) if order and order.vehicle_id else "",
         amount=amount,
         sla=sla_of(task.due_at, now),

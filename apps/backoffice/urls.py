@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import path
 
-from apps.backoffice.views import approvals, business_day, disbursement, loans, review, shared, workbench
+from apps.backoffice.views import approvals, business_day, disbursement, loans, payment_result, review, shared, workbench
 
 
 def pages() -> list[Any]:
@@ -22,6 +22,8 @@ def pages() -> list[Any]:
         path("disbursement/<uuid:disbursement_id>/", disbursement.disbursement_page, name="disbursement"),
         path("disbursement/<uuid:disbursement_id>/decide/", disbursement.decide, name="disbursement_decide"),
         path("disbursement/<uuid:disbursement_id>/send-again/", disbursement.send_again, name="disbursement_send_again"),
+        path("payments/<str:order_no>/", payment_result.payment_result, name="payment_result"),
+        path("payments/<str:order_no>/propose/", payment_result.propose, name="payment_result_propose"),
         path("loans/<uuid:loan_id>/", loans.loan, name="loan"),
         path("loans/<uuid:loan_id>/statement/", loans.statement, name="loan_statement"),
         path("eod/", business_day.business_day, name="eod"),

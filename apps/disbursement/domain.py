@@ -214,6 +214,7 @@ class DebitPlan:
         return day
 
 
+OUTCOMES_BY_HAND = ("succeeded", "failed")
 _SAID_ALREADY = {("succeeded", "reversed"), ("succeeded", "refunded"), ("failed", "cancelled")}
 
 

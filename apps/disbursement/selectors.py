@@ -91,6 +91,17 @@ def notices_to_look_at(user: Any) -> QuerySet[BankNotice]:
     return BankNotice.objects.visible_to(user).filter(verdict__in=verdicts).order_by("-received_at", "-id")
 
 
+def notices_of(user: Any, order_no: str) -> QuerySet[BankNotice]:
+    """What the bank has said about one order, newest first."""
+    return BankNotice.objects.visible_to(user).filter(order_no=order_no).order_by("-received_at", "-id")
+
+
+def payment_under(user: Any, order_no: str) -> Disbursement | RepaymentOrder | None:
+    """The payment out or in that goes under an order number now, if the user may see it."""
+    out = Disbursement.objects.visible_to(user).select_related("account__funder").filter(order_no=order_no).first()
+    return out or RepaymentOrder.objects.visible_to(user).filter(order_no=order_no).first()
+
+
 def owners_of(order_nos: Iterable[str]) -> dict[str, UUID]:
     """Order number → legal entity, for those that are ours."""
     numbers = list(order_nos)

@@ -1,5 +1,6 @@
 """Deeds of paying out and collecting."""
 
+from apps.disbursement.services.by_hand import propose_result
 from apps.disbursement.services.documents import issue_voucher_document
 from apps.disbursement.services.failures import heed_failed_transfer, heed_low_position
 from apps.disbursement.services.messages import tell_customer_paid_out
@@ -33,6 +34,7 @@ __all__ = [
     "open_disbursement",
     "order_debit",
     "pay_now",
+    "propose_result",
     "record_debit_result",
     "record_transfer_result",
     "reroute",

@@ -29,6 +29,7 @@ from apps.disbursement.gateways import BankAnswer, bank
 from apps.disbursement.models import RepaymentOrder
 from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.records import debit_plan
+from apps.disbursement.services.unresolved import call_off, call_person
 from apps.ledger import services as ledger
 from apps.loans import selectors as loans_read
 from apps.loans import services as loans
@@ -204,11 +205,11 @@ def send_debit(*, order_id: UUID, now: dt.datetime) -> None:
             answer = _debit(order)
     except GatewayRefused as refusal:
         if step == "query":  # it was sent before: a no to the question says nothing about the money
-            _lose_sight(order_id, str(refusal))
+            _lose_sight(order_id, str(refusal), now, call=True)
             return
         answer = BankAnswer(order.order_no, "failed", reason=f"{refusal.code} {refusal.message}")
     except GatewayUnknown as lost:
-        _lose_sight(order_id, str(lost))
+        _lose_sight(order_id, str(lost), now)
         return
     if answer.outcome in ("succeeded", "failed"):
         _record(BankResult.of(answer), now)
@@ -238,6 +239,7 @@ def _prepare(order_id: UUID, now: dt.datetime) -> tuple[str, RepaymentOrder]:
         order.cancel()
         order.reason, order.finished_at = gone.detail[:300], now
         order.save()
+        call_off(order, now=now)
         return "nothing", order
     order.card_ref, order.card_masked, order.agreement_no = card.id, card.masked_number, card.agreement_no
     order.process()
@@ -247,12 +249,17 @@ def _prepare(order_id: UUID, now: dt.datetime) -> tuple[str, RepaymentOrder]:
 
 
 @transaction.atomic
-def _lose_sight(order_id: UUID, reason: str) -> None:
+def _lose_sight(order_id: UUID, reason: str, now: dt.datetime, *, call: bool = False) -> None:
+    """Nobody knows whether the money moved; with `call`, asking again will not help either and a person has to."""
     order: RepaymentOrder = RepaymentOrder.objects.select_for_update().get(id=order_id)
+    if order.state not in (_State.PROCESSING, _State.UNKNOWN):
+        return
     if order.state == _State.PROCESSING:
         order.lose_sight()
-        order.reason = reason[:300]
-        order.save()
+    order.reason = reason[:300]
+    order.save()
+    if call:
+        call_person(order, now=now)
 
 
 def record_debit_result(*, order_no: str, outcome: str, amount: Decimal | None, bank_ref: str, reason: str, now: dt.datetime) -> str:
@@ -276,6 +283,7 @@ def _record(result: BankResult, now: dt.datetime) -> str:
     if verdict in ("wrong_amount", "contradiction"):
         log.error("debit_result_not_applied", order_no=order.order_no, verdict=verdict)
     if verdict == "apply":
+        call_off(order, now=now)
         order.bank_ref, order.finished_at = result.bank_ref[:64], now
         if result.outcome == "succeeded":
             _succeed(order, now)
@@ -365,4 +373,5 @@ def cancel_order(*, order_id: UUID, reason: str, actor: Actor, now: dt.datetime)
     cancelled.cancel()
     cancelled.reason, cancelled.finished_at = reason[:300], now
     cancelled.save()
+    call_off(cancelled, now=now)
     return cancelled

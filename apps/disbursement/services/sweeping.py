@@ -14,6 +14,7 @@ from apps.common.gateways import GatewayError
 from apps.disbursement.models import Disbursement, RepaymentOrder
 from apps.disbursement.services.repayments import send_debit
 from apps.disbursement.services.transfers import send_transfer
+from apps.disbursement.services.unresolved import call_people_to_debits, call_people_to_transfers
 
 log = structlog.get_logger(__name__)
 SILENCE = dt.timedelta(minutes=2)  # how long an answer may take before the bank is asked
@@ -21,12 +22,17 @@ _LIMIT = 500
 
 
 def sweep_transfers(*, now: dt.datetime) -> int:
-    """Send what waited for the bank's hours or was left behind, ask about what has no answer; returns how many were looked at."""
+    """Send what waited for the bank's hours or was left behind, ask about what has no answer; returns how many were looked at.
+
+    What stays without an end goes before a person.
+    """
     waiting = Disbursement.objects.filter(
         Q(state="routed", due_at__lte=now) | Q(state__in=["submitted", "unknown"], submitted_at__lte=now - SILENCE)
     )
     ids = waiting.order_by("created_at").values_list("id", flat=True)[:_LIMIT]
-    return _each(ids, lambda one: send_transfer(disbursement_id=one, now=now))
+    looked_at = _each(ids, lambda one: send_transfer(disbursement_id=one, now=now))
+    call_people_to_transfers(now=now)
+    return looked_at
 
 
 def sweep_debits(*, now: dt.datetime) -> int:
@@ -36,7 +42,9 @@ def sweep_debits(*, now: dt.datetime) -> int:
         Q(state="created", created_at__lte=late) | Q(state__in=["processing", "unknown"], sent_at__lte=late)
     )
     ids = waiting.order_by("created_at").values_list("id", flat=True)[:_LIMIT]
-    return _each(ids, lambda one: send_debit(order_id=one, now=now))
+    looked_at = _each(ids, lambda one: send_debit(order_id=one, now=now))
+    call_people_to_debits(now=now)
+    return looked_at
 
 
 def _each(ids: Iterable[UUID], deed: Callable[[UUID], None]) -> int:

@@ -28,6 +28,7 @@ from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.positions import PositionShort, pay, release, reserve
 from apps.disbursement.services.records import lock_disbursement
 from apps.disbursement.services.routing import opens_at
+from apps.disbursement.services.unresolved import call_off, call_person
 from apps.disbursement.services.vouchers import honour_voucher
 
 log = structlog.get_logger(__name__)
@@ -53,11 +54,11 @@ def send_transfer(*, disbursement_id: UUID, now: dt.datetime) -> None:
             answer = _transfer(disbursement)
     except GatewayRefused as refusal:
         if step == "query":  # it was sent before: a no to the question says nothing about the money
-            _lose_sight(disbursement_id, str(disbursement.order_no), str(refusal))
+            _lose_sight(disbursement_id, str(disbursement.order_no), str(refusal), now, call=True)
             return
         answer = BankAnswer(str(disbursement.order_no), "failed", reason=f"{refusal.code} {refusal.message}")
     except GatewayUnknown as lost:
-        _lose_sight(disbursement_id, str(disbursement.order_no), str(lost))
+        _lose_sight(disbursement_id, str(disbursement.order_no), str(lost), now)
         return
     if answer.outcome in ("succeeded", "failed"):
         _record(BankResult.of(answer), now)
@@ -119,12 +120,17 @@ def _account_id(disbursement: Disbursement) -> UUID:
 
 
 @transaction.atomic
-def _lose_sight(disbursement_id: UUID, order_no: str, reason: str) -> None:
+def _lose_sight(disbursement_id: UUID, order_no: str, reason: str, now: dt.datetime, *, call: bool = False) -> None:
+    """Nobody knows whether the money moved; with `call`, asking again will not help either and a person has to."""
     disbursement = lock_disbursement(disbursement_id, ACTOR)
-    if disbursement.state == _State.SUBMITTED and disbursement.order_no == order_no:
+    if disbursement.state not in (_State.SUBMITTED, _State.UNKNOWN) or disbursement.order_no != order_no:
+        return
+    if disbursement.state == _State.SUBMITTED:
         disbursement.lose_sight()
-        disbursement.reason = reason[:300]
-        disbursement.save()
+    disbursement.reason = reason[:300]
+    disbursement.save()
+    if call:
+        call_person(disbursement, now=now)
 
 
 def record_transfer_result(*, order_no: str, outcome: str, amount: Decimal | None, bank_ref: str, reason: str, now: dt.datetime) -> str:
@@ -152,6 +158,7 @@ def _record(result: BankResult, now: dt.datetime) -> str:
         log.error("transfer_result_not_applied", order_no=order.order_no, verdict=verdict)
     if verdict != "apply":
         return verdict
+    call_off(disbursement, now=now)
     disbursement.bank_ref = result.bank_ref[:64]
     if result.outcome == "succeeded":
         _succeed(disbursement, now)

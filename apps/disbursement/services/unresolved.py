@@ -1,0 +1,72 @@
+"""Orders that do not end by themselves go before a person: no result for long, or a bank that contradicts itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+from apps.common import clock
+from apps.common.actors import Actor
+from apps.disbursement.models import Disbursement, RepaymentOrder
+from apps.flows import services as flows
+from apps.organisations import selectors as organisations
+
+ACTIVITY = "payment_unresolved"
+DISBURSEMENT, REPAYMENT = "disbursement", "repayment_order"
+_ACTOR = Actor.system("disbursement.unresolved")
+_TIME_TO_ACT = dt.timedelta(minutes=30)
+_LIMIT = 500
+
+
+def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime) -> None:
+    """Open finance's task on an order; one is open per order."""
+    flows.open_task(
+        subject_kind=_kind(row),
+        subject_ref=row.id,
+        activity=ACTIVITY,
+        permission="disbursement.pay",
+        legal_entity_id=row.legal_entity_id,
+        due_at=now + _TIME_TO_ACT,
+        actor=_ACTOR,
+        now=now,
+    )
+
+
+def call_off(row: Disbursement | RepaymentOrder, *, now: dt.datetime) -> None:
+    """The order has ended: nobody needs to look any more."""
+    flows.cancel_tasks(subject_kind=_kind(row), subject_ref=row.id, activity=ACTIVITY, actor=_ACTOR, now=now)
+
+
+def _kind(row: Disbursement | RepaymentOrder) -> str:
+    return DISBURSEMENT if isinstance(row, Disbursement) else REPAYMENT
+
+
+def call_people_to_transfers(*, now: dt.datetime) -> int:
+    """A task for every payment out that should have ended `disbursement.unresolved_minutes` ago; returns how many there are."""
+    sent = Disbursement.objects.filter(state__in=["submitted", "unknown"]).order_by("submitted_at")[:_LIMIT]
+    waiting = Disbursement.objects.filter(state="routed", due_at__lt=now).order_by("due_at")[:_LIMIT]
+    return _call_to([(row, row.submitted_at) for row in sent] + [(row, row.due_at) for row in waiting], now)
+
+
+def call_people_to_debits(*, now: dt.datetime) -> int:
+    """The same for payments in."""
+    open_ones = RepaymentOrder.objects.filter(state__in=["created", "processing", "unknown"]).order_by("created_at")[:_LIMIT]
+    return _call_to([(row, row.sent_at or row.created_at) for row in open_ones], now)
+
+
+def _call_to(rows: Sequence[tuple[Disbursement | RepaymentOrder, dt.datetime | None]], now: dt.datetime) -> int:
+    patience: dict[UUID, dt.timedelta] = {}
+    called = 0
+    for row, since in rows:
+        if row.legal_entity_id not in patience:
+            patience[row.legal_entity_id] = _patience(row.legal_entity_id, now)
+        if since is not None and since <= now - patience[row.legal_entity_id]:
+            call_person(row, now=now)
+            called += 1
+    return called
+
+
+def _patience(legal_entity_id: UUID, now: dt.datetime) -> dt.timedelta:
+    minutes = organisations.parameter("disbursement.unresolved_minutes", on=clock.local_date(now), legal_entity_id=legal_entity_id)
+    return dt.timedelta(minutes=minutes)
