@@ -77,6 +77,11 @@ class PortalOrder:
     chosen_offer_id: UUID | None
     timeline: tuple[TimelineEntry, ...]
 
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether the lender has yet to answer, so that the promised time runs."""
+        return self.state in {State.SUBMITTED, State.SCREENING, State.MANUAL_REVIEW}
+
 
 @dataclass(frozen=True)
 class ReviewCase:
@@ -137,6 +142,11 @@ def orders_of(user: Any, *, states: Iterable[str] = (), search: str = "") -> Que
     if search:
         orders = orders.filter(_matching("".join(search.split())))
     return orders.order_by("-created_at", "-id")
+
+
+def is_order_number(text: str) -> bool:
+    """Whether a search is (the beginning of) an order's number: it names no person, and may stand in an address."""
+    return re.fullmatch(r"CL[\d-]*", text, re.IGNORECASE) is not None
 
 
 def _matching(text: str) -> Q:

@@ -145,7 +145,7 @@ def case_page(case: ReviewCase, user: Any, now: dt.datetime) -> CasePage:
         accounts_total=sum((line.balance for line in bureau.accounts), start=ZERO) if bureau else ZERO,
         public=tuple((str(PUBLIC_RECORDS.get(kind, kind)), amount, on) for kind, amount, on in bureau.public) if bureau else (),
         sum=sum_of(case, amount=order.requested_amount, annual_rate=rate, term=order.requested_term, now=now),
-        sla=sla_of(order.sla_due_at, now),
+        sla=sla_of(order.sla_due_at if order.awaits_decision else None, now),
         ltv=order.requested_amount / order.price if order.price else None,
         housing=str(HOUSING.get(case.customer.housing, case.customer.housing)),
         held_by=task.claimed_label if task and task.claimed_label and not mine else "",

@@ -174,7 +174,7 @@ class CarLoanStory:
                 | {"education": self.choice("education"), "marital_status": self.choice("marital"), "housing": self.choice("housing")},
             )
             for relation, digit in (("parent", 1), ("colleague", 2)):
-                phone.post("/me/contacts", {"name": "何平", "phone": f"1370001{serial}00{digit}", "relation": relation})
+                phone.post("/me/contacts", {"name": "何平", "phone": f"1370001{serial:02}0{digit}", "relation": relation})
             step.state = phone.get("/me")["state"]
         return person
 
