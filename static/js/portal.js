@@ -227,7 +227,10 @@ function entry() {
 function refreshList() {
   const list = byId("orders");
   if (!list || document.hidden || list.contains(document.activeElement)) return;
-  window.htmx.ajax("GET", location.pathname + location.search, { target: list, swap: "innerHTML" });
+  const pages = list.querySelector("[data-page]"), asked = new FormData(byId("filter"));
+  asked.delete("csrfmiddlewaretoken");
+  if (pages) asked.append("page", pages.dataset.page);
+  window.htmx.ajax(asked.get("q") ? "POST" : "GET", location.pathname, { target: list, swap: "innerHTML", values: Object.fromEntries(asked) });
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); refreshList(); } });

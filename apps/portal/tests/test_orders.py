@@ -117,7 +117,7 @@ def test_the_list_is_grouped_by_whose_turn_it_is_and_searched(floor, seller):
     Application.objects.filter(id=declined.id).update(state="declined")
 
     def listed(**query):
-        text = seller.get(reverse("portal:orders"), query).content.decode()
+        text = (seller.post if "q" in query else seller.get)(reverse("portal:orders"), query).content.decode()
         return [order.number for order in (offered, screening, declined) if order.number in text]
 
     assert listed() == [offered.number, screening.number, declined.number]
@@ -125,9 +125,24 @@ def test_the_list_is_grouped_by_whose_turn_it_is_and_searched(floor, seller):
     assert listed(group="lender") == [screening.number]
     assert listed(group="ended") == [declined.number]
     assert listed(q=offered.number[-6:]) == [offered.number]
-    assert listed(q=offered.customer.phone) == [offered.number]
+    assert listed(q=offered.number.lower()) == [offered.number]
+    assert listed(q=offered.customer.phone) == listed(q=offered.customer.id_number) == [offered.number]
+    assert listed(q=offered.customer.phone, group="lender") == []
     assert listed(group="nonsense", page="99") == [offered.number, screening.number, declined.number]
     assert "<html" not in seller.get(reverse("portal:orders"), headers=HX).content.decode()
+
+
+def test_who_was_searched_for_never_stands_in_an_address(floor, seller):
+    one, two = floor.order("screening"), floor.order("screening")
+    phone, address = one.customer.phone, reverse("portal:orders")
+    found = seller.post(address, {"q": phone, "group": "lender"}, headers=HX)
+    assert found.headers["HX-Replace-Url"] == f"{address}?group=lender"
+    assert re.findall(rf'(?:href|hx-vals|action)=["\'][^"]*{phone}', found.content.decode()) == []
+    named = seller.post(address, {"q": one.number}, headers=HX)
+    assert named.headers["HX-Replace-Url"] == f"{address}?group=all&q={one.number}"
+    again = seller.get(named.headers["HX-Replace-Url"]).content.decode()
+    assert (one.number in again, two.number in again) == (True, False)
+    assert seller.get(address, {"q": phone}).url == address
 
 
 def test_a_longer_list_asks_no_more_questions(floor, seller, django_assert_max_num_queries):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import replace_url
 
 from apps.applications import selectors as applications
 from apps.common import clock
@@ -22,18 +24,25 @@ from apps.portal.access import DealerRequest, dealer_page
 PAGE_SIZE = 20
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @dealer_page
 def orders(request: DealerRequest) -> HttpResponse:
-    """My orders, or the shop's, by whose turn it is, newest first."""
-    group = request.GET.get("group", "all")
+    """My orders, or the shop's, by whose turn it is, newest first.
+
+    Searches are posted, since addresses end in logs and in the browser's memory: only an order's number may stand in one.
+    """
+    asked = request.POST if request.method == "POST" else request.GET
+    group = asked.get("group", "all")
     group = group if group in progress.GROUPS else "all"
-    search = request.GET.get("q", "").strip()[:40]
+    search = asked.get("q", "").strip()[:40]
+    public = applications.is_order_number(search)
+    if request.method == "GET" and search and not public:
+        return redirect("portal:orders")
     found = applications.orders_of(request.user, search=search)
     counts = _counts(found)
     states = progress.GROUPS[group][1]
     shown = (found.filter(state__in=states) if states else found).select_related("vehicle__series__brand")
-    page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(shown, PAGE_SIZE).get_page(asked.get("page"))
     context = {
         "page": page,
         "lines": [_line(row, request.now) for row in page],
@@ -43,7 +52,10 @@ def orders(request: DealerRequest) -> HttpResponse:
         "now_ms": int(request.now.timestamp() * 1000),
         "today": clock.local_date(request.now),
     }
-    return render(request, "portal/parts/order_list.html" if request.htmx else "portal/orders.html", context)
+    if not request.htmx:
+        return render(request, "portal/orders.html", context)
+    address = {"group": group} | ({"q": search} if public else {}) | ({"page": page.number} if page.number > 1 else {})
+    return replace_url(render(request, "portal/parts/order_list.html", context), f"{request.path}?{urlencode(address)}")
 
 
 def _line(row: Any, now: dt.datetime) -> dict[str, Any]:
