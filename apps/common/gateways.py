@@ -21,6 +21,10 @@ class GatewayUnavailable(GatewayError):
     """Not sent, or certainly without effect (no connection, circuit open, 503): safe to repeat."""
 
 
+class GatewayMisconfigured(GatewayUnavailable):
+    """The party does not know us or does not let us in (401, 403, 407): certainly without effect; safe once settings are mended."""
+
+
 class GatewayRefused(GatewayError):
     """A definite no, with the party's own code and text."""
 

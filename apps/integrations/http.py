@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client import Histogram
 
-from apps.common.gateways import GatewayError, GatewayRefused, GatewayUnavailable, GatewayUnknown
+from apps.common.gateways import GatewayError, GatewayMisconfigured, GatewayRefused, GatewayUnavailable, GatewayUnknown
 from apps.common.models import GatewayCall
 from apps.integrations import parties
 from apps.integrations.redaction import fingerprint, redacted
@@ -33,7 +33,9 @@ log = structlog.get_logger(__name__)
 JSON = "application/json"
 ATTEMPTS = 3
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-_WITHOUT_EFFECT = frozenset({429, 503})
+_NOT_LET_IN = frozenset({401, 403, 407})
+# Perhaps without effect, but who answers so may be a front server that has lost sight of the request behind it.
+_NOT_NOW = frozenset({408, 425, 429})
 _SECONDS = Histogram("carloan_gateway_seconds", "Calls to outside parties.", ["party", "operation", "outcome"])
 
 
@@ -90,7 +92,7 @@ class CircuitOpen(GatewayUnavailable):
 
 
 def _is_safe_to_repeat(error: BaseException, request: Call) -> bool:
-    if isinstance(error, CircuitOpen):
+    if isinstance(error, CircuitOpen | GatewayMisconfigured):
         return False
     return isinstance(error, GatewayUnavailable) or (request.repeatable and isinstance(error, GatewayUnknown))
 
@@ -143,6 +145,9 @@ def _attempt(request: Call) -> Answer:
         answer = _read(request, response)
         outcome = "answered"
         return answer
+    except GatewayMisconfigured:
+        outcome = "not_let_in"
+        raise
     except GatewayUnavailable:
         outcome = "unavailable"
         raise
@@ -182,11 +187,13 @@ def _client() -> httpx.Client:
 
 def _read(request: Call, response: httpx.Response) -> Answer:
     status = response.status_code
-    if status in _WITHOUT_EFFECT:
+    if status in _NOT_LET_IN:
+        raise GatewayMisconfigured(f"{request.party} does not let us in ({status} {_code(response)}): look at its address and secret.")
+    if request.repeatable and status in {429, 503}:
         raise GatewayUnavailable(f"{request.party} answered {status}.")
-    if 400 <= status < 500:
-        fields = _object(response) or {}
-        raise GatewayRefused(str(fields.get("code") or status), str(fields.get("message") or response.reason_phrase))
+    if 400 <= status < 500 and status not in _NOT_NOW:
+        message = str((_object(response) or {}).get("message") or response.reason_phrase)
+        raise GatewayRefused(_code(response) or str(status), message)
     if not 200 <= status < 300 or len(response.content) > MAX_ANSWER_BYTES:
         raise GatewayUnknown(f"{request.party} answered {status}.")
     if not response.headers.get("content-type", "").startswith(JSON):
@@ -195,6 +202,11 @@ def _read(request: Call, response: httpx.Response) -> Answer:
     if answered is None:
         raise GatewayUnknown(f"{request.party} answered something unreadable.")
     return Answer(status, response.content, answered)
+
+
+def _code(response: httpx.Response) -> str:
+    """The party's own code of a refusal, "" when it names none."""
+    return str((_object(response) or {}).get("code") or "")
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from apps.common import clock, outbox
 from apps.common.errors import Conflict, NotFound, NotPermitted
-from apps.common.gateways import GatewayUnavailable
+from apps.common.gateways import GatewayMisconfigured, GatewayUnavailable
 from apps.common.models import GatewayCall
 from apps.disbursement import selectors, services
 from apps.disbursement.models import BankNotice, FundingAccount, Voucher
@@ -224,18 +224,18 @@ class TestTransfer:
         assert order.payment().state == "succeeded"
         assert calls(order) == ["transfer", "query_transfer"]
 
-    def test_a_question_that_is_refused_never_counts_as_a_failed_payment(self, order, sandbox, settings):
+    def test_a_bank_that_does_not_let_us_in_never_makes_a_failed_payment(self, order, sandbox, settings):
+        right, settings.SANDBOX_SECRET = settings.SANDBOX_SECRET, "bm90IHRoZSBzZWNyZXQ="
         approve(order)
-        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
-        right = settings.SANDBOX_SECRET
-        settings.SANDBOX_SECRET = "bm90IHRoZSBzZWNyZXQ="
-        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
-        assert order.payment().state == "unknown"
-        assert account(order).reserved == AMOUNT
+        for _ in range(2):  # the order, then the question
+            with pytest.raises(GatewayMisconfigured):
+                services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+            assert (order.payment().state, account(order).reserved) == ("submitted", AMOUNT)
         settings.SANDBOX_SECRET = right
         services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        sandbox.deliver_callbacks()
         assert order.payment().state == "succeeded"
-        assert calls(order) == ["transfer", "query_transfer", "query_transfer"]
+        assert calls(order) == ["transfer", "query_transfer", "query_transfer", "transfer"]
 
     def test_a_paid_voucher_is_good_until_pick_up_however_late(self, order, sandbox):
         approve(order)

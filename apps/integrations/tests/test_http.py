@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from django.db import transaction
 
-from apps.common.gateways import GatewayRefused, GatewayUnavailable, GatewayUnknown
+from apps.common.gateways import GatewayMisconfigured, GatewayRefused, GatewayUnavailable, GatewayUnknown
 from apps.common.models import GatewayCall
 from apps.integrations import http
 
@@ -46,9 +49,9 @@ class TestFailures:
                 send()
         assert calls("sms") == [("send", "unavailable")] * http.ATTEMPTS
 
-    def test_503_is_without_effect_and_repeated(self, sandbox, calls):
+    def test_503_is_repeated_where_a_repetition_is_the_same_request(self, sandbox, calls):
         sandbox.add_fault("sms", "send", "unavailable", times=2)
-        send()
+        send(repeatable=True)
         assert calls("sms") == [("send", "unavailable")] * 2 + [("send", "answered")]
         assert len(sandbox.messages(PHONE)) == 1
 
@@ -72,15 +75,62 @@ class TestFailures:
         assert time.monotonic() - started < 0.55
         assert calls("sms") == [("send", "unknown")]
 
-    def test_a_wrong_secret_is_refused(self, sandbox, settings):
+    def test_a_wrong_secret_is_without_effect_and_not_repeated(self, sandbox, settings, calls):
         settings.GATEWAY_SECRETS = {"sms": "another"}
-        with pytest.raises(GatewayRefused, match="bad_signature"):
-            send()
+        with pytest.raises(GatewayMisconfigured, match="401 bad_signature"):
+            send(repeatable=True)
+        assert calls("sms") == [("send", "not_let_in")]
 
     def test_another_address_per_party(self, sandbox, settings):
         url, settings.SANDBOX_URL = settings.SANDBOX_URL, "http://127.0.0.1:1"
         settings.GATEWAY_URLS = {"sms": url}
         assert send().status == 202
+
+
+class Echo(BaseHTTPRequestHandler):
+    """A party that answers with the status that the path names, and counts."""
+
+    asked: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status = int(self.path.strip("/"))
+        self.asked.append(status)
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def echo(settings):
+    Echo.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        settings.GATEWAY_URLS = {"bank": f"http://127.0.0.1:{server.server_address[1]}"}
+        yield Echo.asked
+        server.shutdown()
+
+
+# What each status says of the effect: of an order of money, and of a request that may be repeated; and how often each is sent.
+STATUSES = [
+    *[(status, GatewayRefused, 1, GatewayRefused, 1) for status in (400, 404, 405, 409, 410, 413, 415, 422, 451)],
+    *[(status, GatewayMisconfigured, 1, GatewayMisconfigured, 1) for status in (401, 403, 407)],
+    *[(status, GatewayUnknown, 1, GatewayUnknown, 3) for status in (301, 302, 408, 425, 500, 501, 502, 504, 520, 599)],
+    *[(status, GatewayUnknown, 1, GatewayUnavailable, 3) for status in (429, 503)],
+]
+
+
+@pytest.mark.parametrize(("status", "of_money", "sent_of_money", "of_others", "sent_of_others"), STATUSES)
+def test_what_a_status_says_of_the_effect(echo, status, of_money, sent_of_money, of_others, sent_of_others):
+    for repeatable, failure, sent in ((False, of_money, sent_of_money), (True, of_others, sent_of_others)):
+        echo.clear()
+        with pytest.raises(failure) as told:
+            http.call(http.Call("bank", "transfer", "POST", f"/{status}", "T1", {"order_no": "T1"}, repeatable=repeatable))
+        assert type(told.value) is failure
+        assert len(echo) == sent
 
 
 class TestCircuit:

@@ -26,7 +26,7 @@ def query(world: World, request: Request) -> Response:
     """`{query_id, name, id_number, reason_code, authorisation_no, queried_at}` → the report. No authorisation, no answer."""
     query_id, id_number = request.text("query_id"), request.text("id_number")
     if not request.text("authorisation_no", "") or request.fault == "refused":
-        raise Refusal(403, "not_authorised", "The person's authorisation is missing.")
+        raise Refusal(422, "not_authorised", "The person's authorisation is missing.")
     if not is_id_number(id_number):
         raise Refusal(422, "bad_id_number", "This ID number does not exist.")
     request.text("reason_code")
