@@ -1,14 +1,15 @@
 #!/usr/bin/env python
 """Django's command line for Carloan."""
 
-import os
 import sys
+
+from django.core.management import execute_from_command_line
+
+from carloan.start import load_settings
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carloan.settings")
-    from django.core.management import execute_from_command_line
-
+    load_settings()
     execute_from_command_line(sys.argv)
 
 

@@ -36,11 +36,27 @@ def _secret(name: str) -> str:
     return base64.b64encode(hashlib.sha256(f"development only: {name}".encode()).digest()).decode()
 
 
+def _stated(name: str, default: str) -> str:
+    """What the environment states; the default holds outside production only."""
+    value = env.str(name, default="")
+    if PRODUCTION and not value:
+        raise ImproperlyConfigured(f"Set {name}: production has no default for it.")
+    return value or default
+
+
+def _of_every_party(name: str, defaults: dict[str, str]) -> dict[str, str]:
+    """`party=value,…` of the environment over the defaults; production has no defaults, so it names every party itself."""
+    stated = {party: value for party, value in env.dict(name, default={}).items() if value}
+    missing = [party for party in SANDBOX_ADAPTERS if party not in stated]
+    if PRODUCTION and missing:
+        raise ImproperlyConfigured(f"Set {name}: it names nothing for {', '.join(missing)}, and production has no sandbox.")
+    return stated if PRODUCTION else defaults | stated
+
+
 SECRET_KEY = _secret("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
+ALLOWED_HOSTS = _stated("ALLOWED_HOSTS", "*").split(",")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
-SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8100")
+PUBLIC_URL = _stated("PUBLIC_URL", "http://127.0.0.1:8000")
 # Where outside parties reach /callbacks/; sent with each request whose result comes later.
 CALLBACK_URL = env.str("CARLOAN_CALLBACK_URL", default=PUBLIC_URL)
 
@@ -161,7 +177,7 @@ DATABASES["default"].update(
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = _stated("REDIS_URL", "")
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
@@ -248,21 +264,24 @@ BLIND_INDEX_KEY = _secret("BLIND_INDEX_KEY")
 PKI_DIR = Path(env.str("PKI_DIR", default=str(LOCAL_DIR / "pki")))
 
 # -- the outside world -------------------------------------------------------------------
-# port -> dotted path of the adapter; the contexts ask for a port by name (apps.common.gateways.gateway).
-GATEWAYS = {
+SANDBOX_ADAPTERS = {
     "sms": "apps.integrations.sms.sandbox.SandboxSms",
     "identity": "apps.integrations.identity.sandbox.SandboxIdentity",
     "bureau": "apps.integrations.bureau.sandbox.SandboxBureau",
     "bank": "apps.integrations.bank.sandbox.SandboxBank",
     "timestamp": "apps.integrations.timestamp.sandbox.SandboxTimestamp",
 }
+# Outside production the sandbox serves every party that GATEWAY_URLS does not place elsewhere; in production there is none.
+SANDBOX_URL = "" if PRODUCTION else env.str("SANDBOX_URL", default="http://127.0.0.1:8100")
+SANDBOX_SECRET = "" if PRODUCTION else _secret("SANDBOX_SECRET")
+# Each a list of party=value. GATEWAYS: dotted path of the adapter (the contexts ask for it by the port's name, see
+# apps.common.gateways); GATEWAY_URLS: base address; GATEWAY_SECRETS: what signs requests and callbacks.
+GATEWAYS = _of_every_party("GATEWAYS", SANDBOX_ADAPTERS)
+GATEWAY_URLS = _of_every_party("GATEWAY_URLS", {})
+GATEWAY_SECRETS = _of_every_party("GATEWAY_SECRETS", {})
 GATEWAY_TIMEOUT_S = {"connect": 3.0, "read": 10.0}
 # After so many failures in a row a party is left alone for so long.
 GATEWAY_BREAKER = {"failures": env.int("GATEWAY_BREAKER_FAILURES", default=5), "rest_s": env.int("GATEWAY_BREAKER_REST_S", default=30)}
-# party -> base URL and party -> secret, e.g. GATEWAY_URLS=sms=https://sms.example,bank=https://bank.example; the sandbox serves the rest.
-GATEWAY_URLS = env.dict("GATEWAY_URLS", default={})
-GATEWAY_SECRETS = env.dict("GATEWAY_SECRETS", default={})
-SANDBOX_SECRET = _secret("SANDBOX_SECRET")
 
 # -- API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("CARLOAN_LOCAL_DIR", str(Path(tempfile.gettempdir()) / f"carloan-tests-{os.getuid()}"))
+# The sandbox alone, whatever the machine's settings.
+os.environ |= {"CARLOAN_PRODUCTION": "0", "GATEWAYS": "", "GATEWAY_URLS": "", "GATEWAY_SECRETS": ""}
 
 from carloan.settings import *  # noqa: F403
 

@@ -107,6 +107,8 @@ class Stack:
         self.env |= {
             "DJANGO_SETTINGS_MODULE": "carloan.settings",
             "CARLOAN_LOCAL_DIR": str(self.folder),
+            "CARLOAN_PRODUCTION": "0",
+            **dict.fromkeys(("GATEWAYS", "GATEWAY_URLS", "GATEWAY_SECRETS"), ""),  # the sandbox alone, whatever the machine's settings
             "PUBLIC_URL": self.web_url,
             "SANDBOX_URL": self.sandbox_url,
             "CARLOAN_CALLBACK_URL": self.web_url,

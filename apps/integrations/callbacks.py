@@ -11,8 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import cast
 
 import structlog
 from django.db import transaction
@@ -21,16 +20,14 @@ from prometheus_client import Counter
 from apps.common.actors import Actor
 from apps.common.audit import recorded_as
 from apps.common.errors import NotFound
-from apps.common.gateways import GatewayUnknown
+from apps.common.gateways import GatewayUnknown, gateway
 from apps.common.models import GatewayCall
 from apps.customers import services as customers
 from apps.disbursement import services as disbursement
-from apps.integrations import parties
-from apps.integrations.bank import sandbox as bank
-from apps.integrations.identity import sandbox as identity
 from apps.integrations.models import CallbackNonce
+from apps.integrations.notices import BankNotice, CallbackReader, IdentityNotice, Notice, SmsNotice
 from apps.integrations.redaction import fingerprint, redacted
-from apps.integrations.signatures import MAX_AGE_S, Headers, SignatureRefused, verified_nonce
+from apps.integrations.signatures import MAX_AGE_S, Headers, SignatureRefused
 from apps.messaging import services as messaging
 
 log = structlog.get_logger(__name__)
@@ -41,8 +38,8 @@ PURGED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class Notice:
-    """What a party tells: `reference` is our own number of the order, check or message; `operation` what it is about."""
+class Deed:
+    """What a notice leads to: `reference` is our own number of the order, check or message; `operation` what it is about."""
 
     operation: str
     reference: str
@@ -52,8 +49,9 @@ class Notice:
 def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.datetime) -> tuple[int, str]:
     """Take one callback; the HTTP status to answer, and the outcome in a word."""
     started = time.monotonic()
+    reader = cast(CallbackReader, gateway(party))
     try:
-        nonce = verified_nonce(parties.secret(party), method="POST", path=path, body=body, headers=headers)
+        nonce = reader.check_callback(path=path, body=body, headers=headers)
     except SignatureRefused as error:
         # Not recorded in the database: strangers shall not fill it.
         _RECEIVED.labels(party, error.code).inc()
@@ -65,13 +63,13 @@ def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.dat
             outcome = "replayed"
             return 401, outcome
         try:
-            notice = _read(party, body)
+            deed = _deed(reader.read_callback(body))
         except (GatewayUnknown, KeyError, ValueError, TypeError):
             outcome = "unreadable"
             return REFUSED_STATUS, outcome
-        operation, reference = notice.operation, notice.reference
+        operation, reference = deed.operation, deed.reference
         with recorded_as(Actor.system(f"integrations.{party}"), reason="callback", reference=reference):
-            outcome = notice.apply(now)
+            outcome = deed.apply(now)
         return _STATUS.get(outcome, REFUSED_STATUS), outcome
     finally:
         _RECEIVED.labels(party, outcome).inc()
@@ -88,11 +86,14 @@ def _is_replay(party: str, nonce: str) -> bool:
     return not is_new
 
 
-def _read(party: str, body: bytes) -> Notice:
-    fields = json.loads(body)
-    if not isinstance(fields, dict):
-        raise TypeError("A callback is a JSON object.")
-    return _READERS[party](fields)
+def _deed(notice: Notice) -> Deed:
+    match notice:
+        case BankNotice():
+            return _bank_deed(notice)
+        case IdentityNotice():
+            return _identity_deed(notice)
+        case SmsNotice():
+            return _sms_deed(notice)
 
 
 def _record(party: str, operation: str, reference: str, outcome: str, body: bytes, nonce: str, milliseconds: int) -> None:
@@ -112,10 +113,9 @@ def _record(party: str, operation: str, reference: str, outcome: str, body: byte
     log.info("gateway_callback", party=party, operation=operation, reference=reference, outcome=outcome, ms=milliseconds)
 
 
-def _bank_notice(fields: dict[str, Any]) -> Notice:
-    operation = fields["operation"]
-    record = {"transfer": disbursement.record_transfer_result, "debit": disbursement.record_debit_result}[operation]
-    answer = bank.answer_of(fields)
+def _bank_deed(notice: BankNotice) -> Deed:
+    record = {"transfer": disbursement.record_transfer_result, "debit": disbursement.record_debit_result}[notice.operation]
+    answer = notice.answer
 
     def apply(now: dt.datetime) -> str:
         verdict = record(
@@ -123,18 +123,18 @@ def _bank_notice(fields: dict[str, Any]) -> Notice:
         )
         return "applied" if verdict == "apply" else verdict
 
-    return Notice(f"{operation}_result", answer.order_no, apply)
+    return Deed(f"{notice.operation}_result", answer.order_no, apply)
 
 
-def _identity_notice(fields: dict[str, Any]) -> Notice:
-    check_id, answer = UUID(fields["check_id"]), identity.answer_of(fields)
+def _identity_deed(notice: IdentityNotice) -> Deed:
+    answer = notice.answer
 
     def apply(now: dt.datetime) -> str:
         if answer.outcome == "accepted":
             return "progress"
         try:
             check = customers.record_identity_result(
-                check_id=check_id,
+                check_id=notice.check_id,
                 outcome=answer.outcome,
                 score=answer.score,
                 raw=answer.raw,
@@ -148,15 +148,15 @@ def _identity_notice(fields: dict[str, Any]) -> Notice:
             return "applied"
         return "duplicate" if check.state == answer.outcome else "superseded"
 
-    return Notice("liveness_result", str(check_id), apply)
+    return Deed("liveness_result", str(notice.check_id), apply)
 
 
-def _sms_notice(fields: dict[str, Any]) -> Notice:
-    message_id, status, reason = UUID(fields["message_id"]), str(fields["status"]), str(fields.get("reason", ""))
-    return Notice(
-        "receipt", str(message_id), lambda now: messaging.record_receipt(message_id=message_id, status=status, reason=reason, now=now)
-    )
+def _sms_deed(notice: SmsNotice) -> Deed:
+    def apply(now: dt.datetime) -> str:
+        return messaging.record_receipt(message_id=notice.message_id, status=notice.status, reason=notice.reason, now=now)
+
+    return Deed("receipt", str(notice.message_id), apply)
 
 
-_READERS: dict[str, Callable[[dict[str, Any]], Notice]] = {"bank": _bank_notice, "identity": _identity_notice, "sms": _sms_notice}
-PARTIES = tuple(_READERS)
+# Parties that report later; each one's adapter reads its callbacks.
+PARTIES = ("bank", "identity", "sms")

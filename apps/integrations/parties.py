@@ -1,4 +1,7 @@
-"""Where each party is and which secret it shares with us; the sandbox serves every party that settings do not place elsewhere."""
+"""Where each party is and which secret it shares with us.
+
+Outside production the sandbox serves every party that settings do not place elsewhere; in production they place all of them.
+"""
 
 from __future__ import annotations
 

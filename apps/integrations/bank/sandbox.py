@@ -15,10 +15,12 @@ from apps.common.gateways import GatewayRefused
 from apps.common.money import parse_money
 from apps.disbursement.gateways import BankAnswer, Outcome
 from apps.integrations import http, parties
+from apps.integrations.notices import BankNotice, SignedAsWeSign, object_in
 from apps.integrations.reading import reading
 from apps.reconciliation.gateways import Statement, StatementLine
 
 OUTCOMES: dict[str, Outcome] = {"accepted": "processing", "processing": "processing", "succeeded": "succeeded", "failed": "failed"}
+ORDERS: dict[str, Literal["transfer", "debit"]] = {"transfer": "transfer", "debit": "debit"}
 DIRECTIONS: dict[str, Literal["in", "out"]] = {"credit": "in", "debit": "out"}
 
 
@@ -36,8 +38,10 @@ def answer_of(fields: dict[str, Any]) -> BankAnswer:
         )
 
 
-class SandboxBank:
+class SandboxBank(SignedAsWeSign):
     """Orders are dated with the project's Beijing day, on whose statement they then stand."""
+
+    party = "bank"
 
     def transfer(self, *, order_no: str, amount: Decimal, payee_name: str, payee_account: str, payee_bank: str, remark: str) -> BankAnswer:
         """Ask for a transfer; the result follows by callback."""
@@ -69,6 +73,11 @@ class SandboxBank:
                 total_in=parse_money(fields["totals"]["credits"]),
                 total_out=parse_money(fields["totals"]["debits"]),
             )
+
+    def read_callback(self, body: bytes) -> BankNotice:
+        """The final result of an order."""
+        fields = object_in(body)
+        return BankNotice(ORDERS[fields["operation"]], answer_of(fields))
 
     def _order(self, operation: str, path: str, order_no: str, amount: Decimal, facts: dict[str, str]) -> BankAnswer:
         now = clock.now()

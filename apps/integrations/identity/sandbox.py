@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.customers.gateways import IdentityAnswer
 from apps.integrations import http, parties
+from apps.integrations.notices import IdentityNotice, SignedAsWeSign, object_in
 from apps.integrations.reading import reading
 
 PROVIDER = "sandbox"
@@ -34,8 +35,10 @@ def answer_of(fields: dict[str, Any]) -> IdentityAnswer:
         )
 
 
-class SandboxIdentity:
+class SandboxIdentity(SignedAsWeSign):
     """Authenticity and card at once, liveness by callback. The provider knows an attempt by `check_id`: asking again is harmless."""
+
+    party = "identity"
 
     def check_id(self, *, check_id: UUID, name: str, id_number: str) -> IdentityAnswer:
         """Whether name and ID number belong together."""
@@ -56,6 +59,11 @@ class SandboxIdentity:
         """What became of a check, for when its callback was lost. Raises `GatewayRefused` (`unknown_check`) for one never received."""
         path = f"/identity/checks/{check_id}"
         return answer_of(http.call(http.Call("identity", "query", "GET", path, str(check_id), repeatable=True)).fields)
+
+    def read_callback(self, body: bytes) -> IdentityNotice:
+        """The result of a liveness check."""
+        fields = object_in(body)
+        return IdentityNotice(UUID(fields["check_id"]), answer_of(fields))
 
     def _post(self, operation: str, path: str, check_id: UUID, **facts: str) -> dict[str, Any]:
         payload = {"check_id": str(check_id), **facts}

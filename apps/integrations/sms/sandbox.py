@@ -6,11 +6,14 @@ from uuid import UUID
 
 from apps.common import clock
 from apps.integrations import http, parties
+from apps.integrations.notices import SignedAsWeSign, SmsNotice, object_in
 from apps.integrations.reading import reading
 
 
-class SandboxSms:
+class SandboxSms(SignedAsWeSign):
     """Sends one message; the provider knows ours by `message_id` and delivers a repetition once. Its report comes by callback."""
+
+    party = "sms"
 
     def send(self, *, message_id: UUID | str, phone: str, text: str) -> str:
         """Hand a message to the provider; its own reference. Raises the failures of `common.gateways`."""
@@ -24,3 +27,8 @@ class SandboxSms:
         answer = http.call(http.Call("sms", "send", "POST", "/sms/messages", str(message_id), payload, repeatable=True))
         with reading("sms"):
             return str(answer.fields["provider_ref"])
+
+    def read_callback(self, body: bytes) -> SmsNotice:
+        """The report of a message's delivery."""
+        fields = object_in(body)
+        return SmsNotice(UUID(fields["message_id"]), str(fields["status"]), str(fields.get("reason", "")))

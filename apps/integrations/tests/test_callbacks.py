@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from decimal import Decimal
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
@@ -11,11 +13,16 @@ from django.test import Client
 
 from apps.common import clock, outbox
 from apps.common.actors import Actor
+from apps.common.gateways import gateway
 from apps.common.models import GatewayCall
 from apps.customers import selectors as customers_selectors
 from apps.customers import services as customers
+from apps.disbursement.gateways import BankAnswer
+from apps.integrations import parties
 from apps.integrations.models import CallbackNonce
+from apps.integrations.notices import BankNotice
 from apps.integrations.sandbox.personas import card_number_for, id_number_for
+from apps.integrations.signatures import SignatureRefused
 from apps.messaging import services as messaging
 from apps.organisations.tests.factories import LegalEntityFactory
 
@@ -200,3 +207,47 @@ def test_a_callback_comes_by_itself_over_http(sandbox, lender, live_server, sett
     while time.monotonic() < deadline and "applied" not in outcomes("sms"):
         time.sleep(0.05)
     assert type(queued).objects.get(id=queued.id).state == "delivered"
+
+
+class OtherBank:
+    """A bank with a protocol of its own: a key in a header, orders in a form, results in words of its own."""
+
+    def check_callback(self, *, path, body, headers):
+        if headers.get("X-Bank-Key") != parties.secret("bank"):
+            raise SignatureRefused("bad_key")
+        return headers.get("X-Bank-Serial")
+
+    def read_callback(self, body):
+        told = dict(parse_qsl(body.decode(), strict_parsing=True))
+        outcome = {"OK": "succeeded", "NO": "failed"}[told["end"]]
+        amount = Decimal(told["fen"]) / 100 if outcome == "succeeded" else None
+        return BankNotice("transfer", BankAnswer(told["our_no"], outcome, amount=amount, bank_ref=told["their_no"]))
+
+
+class TestAnotherProvider:
+    """A party's own adapter reads its callbacks; nothing else changes."""
+
+    @pytest.fixture(autouse=True)
+    def wired(self, settings):
+        settings.GATEWAYS = settings.GATEWAYS | {"bank": f"{__name__}.OtherBank"}
+        settings.GATEWAY_SECRETS = {"bank": "what they gave us"}
+        gateway.cache_clear()
+        yield
+        gateway.cache_clear()
+
+    def post(self, body, key="what they gave us"):
+        headers = {"X-Bank-Key": key, "X-Bank-Serial": uuid4().hex}
+        return Client(headers=headers).post("/callbacks/bank/", data=body, content_type="application/x-www-form-urlencoded").status_code
+
+    def test_its_words_reach_the_order_in_ours(self):
+        assert self.post("our_no=PF1-01&end=OK&fen=10000000&their_no=B1") == 404  # no such order here: it shall tell us again
+        call = GatewayCall.objects.get()
+        assert (call.operation, call.reference, call.outcome) == ("transfer_result", "PF1-01", "unknown_order")
+
+    def test_its_own_proof_is_asked_for(self):
+        assert self.post("our_no=PF1-01&end=OK&fen=1&their_no=B1", key="guessed") == 401
+
+    @pytest.mark.parametrize("body", ["", "our_no=PF1-01&end=PERHAPS", "our_no=PF1-01"])
+    def test_what_it_cannot_read_changes_nothing(self, body):
+        assert self.post(body) == 422
+        assert GatewayCall.objects.get().outcome == "unreadable"

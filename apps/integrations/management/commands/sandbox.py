@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.integrations.sandbox.server import config_from_settings, make_server
@@ -22,6 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--callback-delay", type=float, default=0.2, metavar="SECONDS")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("The sandbox does not run in production: real parties are named in GATEWAYS and GATEWAY_URLS.", returncode=2)
         changes: dict[str, object] = {"callback_delay_s": options["callback_delay"]}
         if options["callback_base"] is not None:
             changes["callback_base"] = options["callback_base"]
