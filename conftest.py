@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.conf import settings as project
-from django.db import connection
+from django.db import connection, transaction
+from django.test import override_settings
 from django.utils import translation
 
 from apps.integrations import http
@@ -28,6 +31,19 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     connection.settings_dict["TEST"]["TEMPLATE"] = template.ensure(project.DATABASE_URL)
 
 
+@pytest.fixture(scope="module")
+def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around a module: what its fixtures of module scope write is seen by each of its tests, and gone after the last.
+
+    Not for tests with `transaction=True`.
+    """
+    block = transaction.atomic()
+    block._from_testcase = True  # Django's own mark: not a transaction of the product
+    with django_db_blocker.unblock(), block:
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[RunningSandbox]:
     """One sandbox process-wide, in a thread, on a free port."""
@@ -43,7 +59,21 @@ def sandbox(sandbox_server: RunningSandbox, settings) -> Iterator[SandboxInTests
     """
     settings.SANDBOX_URL = sandbox_server.url
     settings.CALLBACK_URL = ""
-    sandbox_server.reset()
+    with _empty(sandbox_server):
+        yield SandboxInTests(sandbox_server)
+
+
+@contextmanager
+def _empty(server: RunningSandbox) -> Iterator[None]:
+    server.reset()
     http.breaker.cache_clear()  # one test's outage is not the next one's
-    yield SandboxInTests(sandbox_server)
-    sandbox_server.reset()
+    yield
+    server.reset()
+
+
+@pytest.fixture(scope="module")
+def module_sandbox(sandbox_server: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The outside world and an archive for fixtures of module scope."""
+    archive = tmp_path_factory.mktemp("archive")
+    with override_settings(SANDBOX_URL=sandbox_server.url, CALLBACK_URL="", ARCHIVE_DIR=archive), _empty(sandbox_server):
+        yield

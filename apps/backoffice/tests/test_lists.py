@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.backoffice.tests.factories import open_house
 from apps.common.admin import CarloanModelAdmin, shown
 from apps.disbursement.tests.factories import NOON
 
@@ -20,9 +21,13 @@ OURS = sorted(
 )
 
 
-@pytest.fixture
-def full_house(house):
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def full_house(module_db, module_sandbox):
     """Three of everything that is easily had, so that a query per row shows."""
+    house = open_house()
     loan = house.late_loan()
     house.close_days(1)
     house.proposal(house.staff("finance"))

@@ -8,10 +8,18 @@ import pytest
 
 from apps.backoffice.charts import balance_chart
 from apps.backoffice.loan_page import loan_page
+from apps.backoffice.tests.factories import open_house
 from apps.loans import selectors as loans
 
+pytestmark = pytest.mark.django_db
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
+def house(module_db, module_sandbox):
+    return open_house()
+
+
+@pytest.fixture(scope="module")
 def late(house):
     return house.late_loan()
 
