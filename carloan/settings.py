@@ -60,6 +60,11 @@ PUBLIC_URL = _stated("PUBLIC_URL", "http://127.0.0.1:8000")
 # Where outside parties reach /callbacks/; sent with each request whose result comes later.
 CALLBACK_URL = env.str("CARLOAN_CALLBACK_URL", default=PUBLIC_URL)
 
+# How many proxies of ours stand in front, each adding to X-Forwarded-For; with none that header, and X-Forwarded-Proto, are not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+
 # -- applications ---------------------------------------------------------------
 CONTEXTS = [
     "apps.common",
@@ -116,6 +121,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "apps.common.middleware.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -128,7 +134,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "apps.organisations.middleware.SessionLimitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "apps.common.middleware.RequestLogMiddleware",
     "apps.common.middleware.RequestContextMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.common.middleware.ErrorPageMiddleware",
@@ -178,6 +184,12 @@ DATABASES["default"].update(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _stated("REDIS_URL", "")
+CACHE_URL = REDIS_URL.replace("redis+socket://", "unix://")  # the same server, as the cache's library writes it
+CACHES = {  # counters of rate limits: shared between web processes where there is a server to share
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL, "KEY_PREFIX": "carloan"}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
@@ -223,6 +235,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "apps.common.middleware.client_address"
 OTP_TOTP_ISSUER = "Carloan"
 LOGIN_URL = "portal:login"
 LOGIN_REDIRECT_URL = "portal:home"
@@ -292,6 +305,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "apps.common.schema.Schema",
     "DEFAULT_PAGINATION_CLASS": "apps.common.api.CursorPages",
     "DEFAULT_THROTTLE_RATES": {"codes": "30/hour"},
+    "NUM_PROXIES": 0,  # the middleware has looked behind them
     "EXCEPTION_HANDLER": "apps.common.errors.problem_response",
     "COERCE_DECIMAL_TO_STRING": True,
 }
@@ -341,9 +355,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     ALLOWED_HOSTS += ["127.0.0.1"]  # the health check of the container itself
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True

@@ -13,5 +13,6 @@ from carloan.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = False
 AXES_ENABLED = False
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # Tests name the texts as they stand in the code; tests/test_translations.py looks after the Chinese ones.
 LANGUAGE_CODE = "en"

@@ -10,5 +10,4 @@ urlpatterns = [
     path("callbacks/", include("apps.integrations.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("apps.common.urls")),
-    path("", include("django_prometheus.urls")),
 ]

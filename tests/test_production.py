@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from carloan import embedded
+
 ROOT = Path(__file__).resolve().parent.parent
 KEY = base64.b64encode(bytes(32)).decode()
 PARTIES = ("sms", "identity", "bureau", "bank", "timestamp")
@@ -49,6 +51,20 @@ def test_what_is_missing_is_named_in_one_line(name):
     assert told.returncode == 2
     assert f"Set {name}:" in told.stderr
     assert len(told.stderr.strip().splitlines()) == 1
+
+
+def test_web_processes_share_their_counters(tmp_path):
+    url, server = embedded.start_redis(tmp_path)
+    try:
+        add = (
+            "-c",
+            "from carloan.start import load_settings as load; load()\n"
+            "from django.core.cache import cache; cache.add('limit', 0); print(cache.incr('limit'))",
+        )
+        assert [start(*add, **STATED | {"REDIS_URL": url}).stdout.strip() for _ in range(2)] == ["1", "2"]
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.mark.parametrize("name", ["GATEWAYS", "GATEWAY_URLS", "GATEWAY_SECRETS"])

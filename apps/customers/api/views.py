@@ -18,6 +18,7 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.api import APIView, IsCustomer, ProblemSerializer
 from apps.common.errors import CarloanError
+from apps.common.middleware import client_address
 from apps.customers import selectors, services
 from apps.customers.api import serializers as s
 from apps.customers.models import Customer
@@ -39,11 +40,6 @@ class TokenInvalid(CarloanError):
 def lender_id(code: str | None) -> UUID:
     """The legal entity that a request names, or the only one. Raises `EntityUnknown`."""
     return (organisations.entity_by_code(code) if code else organisations.default_entity()).id
-
-
-def ip_of(request: Request) -> str | None:
-    """The address that the connection came from, as the front server or the socket tells it."""
-    return request.META.get("REMOTE_ADDR") or None
 
 
 class CustomerView(APIView):
@@ -76,7 +72,7 @@ class LoginCodeView(APIView):
         sent = services.request_login_code(
             phone=data["phone"],
             legal_entity_id=lender_id(data.get("lender")),
-            ip=ip_of(request),
+            ip=client_address(request),
             actor=Actor(kind="customer", label="anonymous"),
             now=self.now,
         )
@@ -104,7 +100,7 @@ class TokenView(APIView):
             device_id=data["device_id"],
             device_name=data["device_name"],
             place=data["place"],
-            ip=ip_of(request),
+            ip=client_address(request),
             now=self.now,
         )
         return Response(s.TokensSerializer(signed_in).data)
@@ -163,7 +159,7 @@ class ConsentsView(CustomerView):
     def post(self, request: Request) -> Response:
         """Agree to the text in force; agreeing twice gives the same consent."""
         data = self.parse(s.ConsentInputSerializer, request)
-        consent = services.give_consent(customer_id=self.customer_id, actor=self.actor, now=self.now, ip=ip_of(request), **data)
+        consent = services.give_consent(customer_id=self.customer_id, actor=self.actor, now=self.now, ip=client_address(request), **data)
         return Response(s.ConsentSerializer(consent).data, status=status.HTTP_201_CREATED)
 
 
