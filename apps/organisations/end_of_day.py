@@ -76,7 +76,7 @@ class DayReport:
 
 @dataclass
 class _Run:
-    """State of one run: whose days, who asked, when it began, and how far it is."""
+    """State of one run: whose days, who asked, when it began, how far it is, and the marks of idle steps that are not written yet."""
 
     entity_id: UUID
     actor: Actor
@@ -87,6 +87,7 @@ class _Run:
     units_done: int = 0
     days: list[DayReport] = field(default_factory=list)
     set_aside: list[tuple[str, str]] = field(default_factory=list)
+    idle: list[StepRun] = field(default_factory=list)
     _began_s: float = field(default_factory=time.monotonic)
     _reported_at: float = 0.0
 
@@ -133,9 +134,10 @@ def run(*, entity_id: UUID, to: dt.date, actor: Actor, progress: Progress | None
         job = jobs.start(JOB_KIND, params={"to": to.isoformat(), "days": len(days)}, actor=actor, now=now, legal_entity_id=entity_id)
         this = _Run(entity_id, actor, job, now, progress, units=len(days) * (len(steps("close")) + len(steps("open"))))
         try:
-            _finish_opening(this)
-            for day in days:
-                this.days.append(_close_and_open(this, day))
+            with _flushed_at_the_end():
+                _finish_opening(this)
+                for day in days:
+                    this.days.append(_close_and_open(this, day))
         except CarloanError as error:
             this.report()
             jobs.fail(job, error.detail, now=this.now())
@@ -169,6 +171,22 @@ def _only_run_of(entity_id: UUID) -> Iterator[None]:
         # A broken connection has lost the lock already.
         with suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+@contextmanager
+def _flushed_at_the_end() -> Iterator[None]:
+    """Commits do not wait for the disk, but the one that follows does, and it makes all before it durable.
+
+    A database server that dies loses at most the last moments of a run, as a whole: work and marks go together, and starting again does
+    them again. Any commit of another process that waits for the disk makes what it has seen of ours durable, too.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
 
 
 def _note_killed_runs(entity_id: UUID) -> None:
@@ -238,33 +256,37 @@ def _run_phase(this: _Run, phase: str, day: dt.date, *, fresh: bool) -> list[Ste
         for row in StepRun.objects.filter(legal_entity_id=this.entity_id, day=day, phase=phase).order_by("partition_no"):
             known.setdefault(row.step, []).append(row)
     finished: list[StepRun] = []
-    for step in steps(phase):
-        rows = known.get(step.name) or _cut(this.entity_id, day, step, this.now())
-        finished += _run_step(this, step, day, rows)
-        this.step_done()
+    try:
+        for step in steps(phase):
+            rows = known.get(step.name) or _cut(this, day, step)
+            finished += _run_step(this, step, day, rows)
+            this.step_done()
+    finally:
+        StepRun.objects.bulk_create(this.idle)
+        this.idle = []
     return finished
 
 
-def _cut(entity_id: UUID, day: dt.date, step: Step, now: dt.datetime) -> list[StepRun]:
+def _cut(this: _Run, day: dt.date, step: Step) -> list[StepRun]:
     """Cut a step's work into partitions, once: a restarted day works through the same ones.
 
     A step of one part gets its row when the part is done or has failed.
     """
+    whose = {"legal_entity_id": this.entity_id, "day": day, "phase": step.phase, "step": step.name}
     function = step.partition_function()
     if function is None:
-        return [StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name)]
+        return [StepRun(**whose)]
     try:
         with transaction.atomic():
-            parts: list[dict[str, Any]] = function(entity_id=entity_id, day=day, now=now)
-            rows = [
-                StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, partition_no=number, partition=part)
-                for number, part in enumerate(parts)
-            ]
-            if len(rows) == 1:
-                return rows
-            # One row also for a step without work: it says that there was none.
-            empty = StepRun(legal_entity_id=entity_id, day=day, phase=step.phase, step=step.name, state=StepRun.State.DONE)
-            return StepRun.objects.bulk_create(rows or [empty])
+            parts: list[dict[str, Any]] = function(entity_id=this.entity_id, day=day, now=this.now())
+            rows = [StepRun(**whose, partition_no=number, partition=part) for number, part in enumerate(parts)]
+            if len(rows) > 1:
+                return StepRun.objects.bulk_create(rows)
+            if not rows:
+                # One row also for a step without work: it says that there was none.
+                rows = [StepRun(**whose, state=StepRun.State.DONE)]
+                this.idle += rows
+            return rows
     except CarloanError as error:
         raise _stopped(step, day, [error.detail]) from error
     except Exception as error:
@@ -276,7 +298,7 @@ def _run_step(this: _Run, step: Step, day: dt.date, rows: Sequence[StepRun]) -> 
     """All partitions of a step, by the workers and by this process. Raises `DayStopped` when one fails."""
     waiting = [row for row in rows if row.state != StepRun.State.DONE]
     if len(rows) == len(waiting) == 1:
-        work_on(rows[0], this.now)
+        work_on(rows[0], this.now, idle=this.idle)
     elif waiting:
         _hand_out([row.id for row in waiting])
         _work_through({row.id: row.attempts for row in waiting})

@@ -79,6 +79,11 @@ class StaffLoginForm(SecondFactorLoginForm):
 
 
 class DealerLoginForm(SecondFactorLoginForm):
-    """Sign-in to the dealer portal."""
+    """Sign-in to the dealer portal, in its look."""
 
     kinds = (User.Kind.DEALER,)
+
+    def __init__(self, request: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "input"

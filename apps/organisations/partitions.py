@@ -44,9 +44,11 @@ def take(row_id: UUID) -> bool:
     return True
 
 
-def work_on(row: StepRun, now: Callable[[], dt.datetime]) -> None:
+def work_on(row: StepRun, now: Callable[[], dt.datetime], *, idle: list[StepRun] | None = None) -> None:
     """Do one partition and write down its result on the row; nobody else may work on it meanwhile.
 
+    A new row that says that there was nothing to do is not written but added to `idle`: it marks no effect, so it may wait for the next
+    row that does and go with it. Should it get lost, its step looks again.
     A database that is busy is tried again; any other failure is kept with the row and rolls the partition's work back.
     """
     for attempt in range(1, TRIES_PER_RUN + 1):
@@ -54,7 +56,7 @@ def work_on(row: StepRun, now: Callable[[], dt.datetime]) -> None:
         nested = connection.in_atomic_block
         try:
             with transaction.atomic():
-                done = _do(row, started_at)
+                done = _do(row, started_at, idle)
                 if nested:
                     # Deferred laws, such as balanced entries, speak now and not at the outer commit: the failure is kept with the row.
                     connection.check_constraints()
@@ -66,11 +68,13 @@ def work_on(row: StepRun, now: Callable[[], dt.datetime]) -> None:
                 return
         else:
             row.finish()
+            if idle is not None and row._state.adding:
+                idle[:] = [*idle, row] if _is_idle(done) else []
             _keep(row, done)
             return
 
 
-def _do(row: StepRun, now: dt.datetime) -> dict[str, Any]:
+def _do(row: StepRun, now: dt.datetime, idle: list[StepRun] | None) -> dict[str, Any]:
     """The partition's work and the mark that it is done, in the caller's transaction; returns what the mark says."""
     started = time.monotonic()
     result = step_named(row.phase, row.step).function()(entity_id=row.legal_entity_id, day=row.day, partition=row.partition, now=now)
@@ -85,11 +89,16 @@ def _do(row: StepRun, now: dt.datetime) -> dict[str, Any]:
         "finished_at": now + dt.timedelta(seconds=time.monotonic() - started),
     }
     if row._state.adding:
-        StepRun.objects.create(**_identity(row), state=StepRun.State.DONE, **done)
+        if idle is None or not _is_idle(done):
+            StepRun.objects.bulk_create([*(idle or ()), StepRun(**_identity(row), state=StepRun.State.DONE, **done)])
     # One statement that also proves that nobody else did the work: it finds no row then, and our work is rolled back.
     elif not StepRun.objects.filter(id=row.id).exclude(state=StepRun.State.DONE).update(state=StepRun.State.DONE, **done):
         raise DoneByAnother
     return done
+
+
+def _is_idle(done: dict[str, Any]) -> bool:
+    return not done["done_count"] and not done["set_aside"]
 
 
 def _identity(row: StepRun) -> dict[str, Any]:

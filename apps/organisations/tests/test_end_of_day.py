@@ -213,6 +213,51 @@ def test_a_step_without_partitions_to_do_leaves_a_row_that_says_so(entity):
     assert (row.state, row.done_count) == ("done", 0)
 
 
+def idle(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    calls.append(("idle", day, None))
+    return StepResult()
+
+
+def test_idle_steps_leave_their_rows_with_the_next_one_that_worked_or_at_the_end(entity):
+    for number in range(3):
+        business_day.register(Step(f"before{number}", "close", number, f"{HERE}.idle"))
+        business_day.register(Step(f"after{number}", "open", 50 + number, f"{HERE}.idle"))
+    run(entity)
+    assert sorted(StepRun.objects.filter(done_count=0, state="done").values_list("step", flat=True)) == [
+        "after0", "after1", "after2", "before0", "before1", "before2",
+    ]  # fmt: skip
+    began = [row.step for row in selectors.step_runs(entity.id, D)]
+    assert began == ["before0", "before1", "before2", "late", "accrual", "close"]
+
+
+def test_idle_steps_before_a_failed_one_are_not_run_again(entity):
+    business_day.register(Step("late", "close", 10, f"{HERE}.idle"))
+    broken.add("accrual")
+    with pytest.raises(end_of_day.DayStopped):
+        run(entity)
+    assert StepRun.objects.get(step="late").state == "done"
+    broken.clear()
+    run(entity)
+    assert names().count("idle") == 1
+    assert StepRun.objects.filter(step="late").count() == 1
+
+
+def test_commits_wait_for_the_disk_again_after_a_run_however_it_ends(entity):
+    seen: list[str] = []
+
+    def setting() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return str(cursor.fetchone()[0])
+
+    end_of_day.run(entity_id=entity.id, to=D, actor=EOD, progress=lambda done, total: seen.append(setting()))
+    assert setting() == seen[-1] == "on"  # the job's end is written when commits wait again
+    broken.add("late")
+    with pytest.raises(end_of_day.DayStopped):
+        run(entity, to=dt.date(2026, 3, 2))
+    assert setting() == "on"
+
+
 def test_a_thing_with_a_problem_is_set_aside_and_the_day_goes_on(entity):
     business_day.register(Step("accrual", "close", 30, f"{HERE}.wary"))
     reports = run(entity)
