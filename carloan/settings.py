@@ -338,7 +338,7 @@ SIMPLE_JWT = {
 
 # -- what browsers are told ------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/backoffice/", "/api/docs"],
+    "EXCLUDE_URL_PREFIXES": ["/api/docs"],
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF, NONCE],

@@ -111,3 +111,21 @@ def test_pages_carry_a_strict_policy(house, at_desk):
     policy = at_desk(house.staff("credit_reviewer")).get("/backoffice/workbench/").headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("page", ["", "customers/customer/", "login/"])
+def test_pages_of_the_library_run_no_inline_script_and_nothing_from_elsewhere(house, at_desk, page):
+    client = Client() if page == "login/" else at_desk(house.staff("credit_reviewer"))
+    response = client.get(f"/backoffice/{page}")
+    assert response.status_code == 200
+    policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
+    assert policy == {
+        "default-src": "'self'",
+        "script-src": "'self' 'unsafe-eval'",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "connect-src": "'self'",
+        "frame-ancestors": "'none'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+    }
