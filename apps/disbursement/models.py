@@ -9,6 +9,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
 from apps.common.audit import audited
@@ -276,7 +277,7 @@ class Voucher(BusinessModel):
         ISSUED = "issued", _("issued")
         USED = "used", _("used, car picked up")
         PAID = "paid", _("paid, guarantee released")
-        SETTLED = "settled", _("settled")
+        SETTLED = "settled", pgettext_lazy("of a voucher", "settled")
         REVOKED = "revoked", _("revoked")
 
     number = models.CharField(_("number"), max_length=32, unique=True)

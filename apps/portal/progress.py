@@ -168,13 +168,16 @@ def news_of(timeline: tuple[TimelineEntry, ...], *, people: Mapping[str, str], t
         if entry.to_state == entry.from_state:
             continue
         local = clock.local_date(entry.at)
-        lines.append(News(entry.at, local if local != day else None, NEWS.get(entry.to_state, entry.to_state), _who(entry.actor, people)))
+        lines.append(News(entry.at, local if local != day else None, NEWS.get(entry.to_state, entry.to_state), _by(entry, people)))
         day = local
     return tuple(lines)
 
 
-def _who(actor: str, people: Mapping[str, str]) -> Text:
-    kind, _separator, label = actor.partition(":")
+def _by(entry: TimelineEntry, people: Mapping[str, str]) -> Text:
+    """Who did it; screening is the machine's, whoever handed the order in."""
+    if entry.to_state == "screening":
+        return ""
+    kind, _separator, label = entry.actor.partition(":")
     return {"dealer": people.get(label) or _("the shop"), "customer": _("customer"), "staff": _("our staff")}.get(kind, "")
 
 

@@ -272,6 +272,7 @@ def look_at(page: Page, path: str) -> None:
             details.click()
     assert_fits(page)
     assert_accessible(page)
+    assert re.findall(r"\b[a-z]+_[a-z_]+\b", page.inner_text("body")) == [], f"{path} shows a raw code"
 
 
 def test_every_page_fits_and_is_accessible(desk: Desk) -> None:

@@ -71,11 +71,13 @@ def test_news_come_newest_first_with_days_and_without_names_of_staff():
         entry("", "draft", "dealer:chen", at=NOW - dt.timedelta(days=1)),
         entry("draft", "draft", "dealer:chen", at=NOW - dt.timedelta(days=1)),
         entry("draft", "submitted", "dealer:other", at=NOW),
+        entry("submitted", "screening", "dealer:other", at=NOW),
         entry("manual_review", "declined", "staff:reviewer", "hit AF-008", at=NOW),
     )
     news = progress.news_of(timeline, people={"chen": "陈静"}, today=NOW.date())
     assert [(str(line.label), str(line.by), line.day) for line in news] == [
         ("Declined", "our staff", None),
+        ("Automatic check began", "", None),
         ("Order submitted", "the shop", None),
         ("Order opened", "陈静", dt.date(2026, 3, 1)),
     ]
