@@ -216,7 +216,15 @@ CELERY_BEAT_SCHEDULE = {
     **{task: {"task": task, "schedule": 60.0, "options": {"expires": 55}} for task in _MINUTELY},
     "end of day": {"task": "apps.organisations.tasks.run_end_of_day", "schedule": crontab(hour=1, minute=0)},
     "expire applications": {"task": "apps.applications.tasks.expire_stale", "schedule": crontab(minute=15)},
+    "purge": {"task": "apps.common.tasks.purge_expired", "schedule": crontab(hour=3, minute=30)},
     "reconcile": {"task": "apps.reconciliation.tasks.reconcile_yesterday", "schedule": crontab(hour=9, minute=0)},
+}
+
+# For how long records are kept that serve for a while only; at least what their own checks look back.
+KEEP_DAYS = {
+    "idempotency": max(env.int("KEEP_IDEMPOTENCY_DAYS", default=7), 1),
+    "outbox": max(env.int("KEEP_OUTBOX_DAYS", default=90), 1),
+    "login_codes": max(env.int("KEEP_LOGIN_CODES_DAYS", default=2), 1),
 }
 
 # -- people and access --------------------------------------------------------------

@@ -12,7 +12,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from django.core.files import File
 from django.db import IntegrityError, transaction
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -49,8 +51,23 @@ class StillRunning(Conflict):
 
 
 def digest_of(*parts: Any) -> str:
-    """SHA-256 over the parts of a request."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    """SHA-256 over the parts of a request; of uploaded files their contents count, too."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_digestible).encode()).hexdigest()
+
+
+def _digestible(value: Any) -> Any:
+    if not isinstance(value, File):
+        return str(value)
+    content = hashlib.sha256()
+    for chunk in value.chunks():
+        content.update(chunk)
+    value.seek(0)  # the view reads it from its beginning
+    return {"name": value.name, "sha256": content.hexdigest()}
+
+
+def _sent(data: Any) -> Any:
+    """What a request sent; of forms every value of a field, not the last alone."""
+    return dict(data.lists()) if isinstance(data, QueryDict) else data
 
 
 def once(*, owner: str, key: str, digest: str, deed: Callable[[], tuple[int, Any]]) -> tuple[int, Any, bool]:
@@ -89,7 +106,7 @@ def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
         status, body, replayed = once(
             owner=str(request.user.pk),
             key=request.headers.get(HEADER, ""),
-            digest=digest_of(request.method, request.path, request.data),
+            digest=digest_of(request.method, request.path, _sent(request.data)),
             deed=deed,
         )
         headers = {REPLAYED: "true"} if replayed else {}

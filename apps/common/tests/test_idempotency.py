@@ -1,7 +1,11 @@
 import threading
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
 
 from apps.common import idempotency
 from apps.common.models import IdempotencyRecord, WorkingDay
@@ -74,3 +78,31 @@ def test_parallel_requests_with_one_key_do_one_deed():
     assert WorkingDay.objects.count() == 1
     assert sorted(replayed for _, _, replayed in results) == [False, True, True, True, True]
     assert {str(body) for _, body, _ in results} == {"{'made': 1}"}
+
+
+class PaperView(APIView):
+    authentication_classes: list = []
+    permission_classes: list = []
+
+    @idempotency.idempotent
+    def post(self, request):
+        return Response({"read": request.data["paper"].read().decode(), "tags": request.data.getlist("tag")}, status=201)
+
+
+def hand_in(content, *, name="paper.txt", tags=("a", "b")):
+    data = {"paper": SimpleUploadedFile(name, content), "tag": list(tags)}
+    request = APIRequestFactory().post("/papers", data, format="multipart", headers={"Idempotency-Key": "k1"})
+    return PaperView.as_view()(request)
+
+
+def test_the_same_file_again_is_the_same_request_and_is_read_whole():
+    first, again = hand_in(b"one"), hand_in(b"one")
+    assert (first.status_code, first.data) == (201, {"read": "one", "tags": ["a", "b"]})
+    assert (again.data, again.headers[idempotency.REPLAYED]) == (first.data, "true")
+
+
+@pytest.mark.parametrize("other", [{"content": b"two"}, {"content": b"one", "name": "other.txt"}, {"content": b"one", "tags": ["c", "b"]}])
+def test_another_file_under_the_same_key_is_refused(other):
+    hand_in(b"one")
+    answer = hand_in(**other)
+    assert (answer.status_code, answer.data["code"]) == (422, "idempotency_key_reused")

@@ -17,7 +17,7 @@ from apps.customers.services.identity import (
     sweep_identity_checks,
 )
 from apps.customers.services.profile import add_contact, put_profile, remove_contact
-from apps.customers.services.registration import request_login_code, sign_in
+from apps.customers.services.registration import expired_login_codes, expired_tokens, request_login_code, sign_in
 from apps.customers.services.standing import close_customer, lift_restriction, restrict_customer
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "choose_default_card",
     "close_customer",
     "decide_check_by_person",
+    "expired_login_codes",
+    "expired_tokens",
     "give_consent",
     "install_consent_texts",
     "lift_restriction",

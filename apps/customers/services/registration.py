@@ -10,7 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from apps.common.actors import Actor
@@ -19,6 +21,7 @@ from apps.common.errors import BadInput, CarloanError, NotPermitted, TooMany
 from apps.common.models import new_id
 from apps.common.outbox import publish
 from apps.common.privacy import mask_phone
+from apps.common.purge import days_ago
 from apps.customers.domain import (
     CODE_DIGITS,
     CODE_LIFETIME,
@@ -218,3 +221,13 @@ def _user_for(row: Customer, now: dt.datetime) -> Any:
         actor=REGISTRATION,
         now=now,
     )
+
+
+def expired_login_codes(now: dt.datetime) -> QuerySet[LoginCode]:
+    """Codes that neither open anything nor count for a limit any more; they hold network addresses."""
+    return LoginCode.objects.filter(expires_at__lt=days_ago("login_codes", now))
+
+
+def expired_tokens(now: dt.datetime) -> QuerySet[OutstandingToken]:
+    """Refresh tokens past their end, which is of the wall clock."""
+    return OutstandingToken.objects.filter(expires_at__lt=dt.datetime.now(dt.UTC))

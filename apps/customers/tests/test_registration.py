@@ -4,8 +4,9 @@ import datetime as dt
 
 import pytest
 from django.db import DatabaseError, transaction
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.common import clock, outbox
+from apps.common import clock, outbox, purge
 from apps.common.actors import Actor
 from apps.common.models import OutboxMessage
 from apps.customers import services
@@ -186,3 +187,18 @@ def test_the_code_travels_by_sms(lender, sandbox):
     outbox.dispatch()
     texts = sandbox.messages(PHONE)
     assert otp_in(texts[-1]["text"]) == last_code()
+
+
+def test_codes_are_forgotten_when_no_limit_looks_back_at_them(lender):
+    ask(lender)
+    assert purge.purge(now=NOW + dt.timedelta(days=1))["login_codes"] == 0
+    assert purge.purge(now=NOW + dt.timedelta(days=2, minutes=6))["login_codes"] == 1
+    assert not LoginCode.objects.exists()
+
+
+def test_tokens_are_forgotten_when_they_are_over(lender):
+    ask(lender)
+    enter(lender, last_code())
+    assert purge.purge(now=NOW)["tokens"] == 0
+    OutstandingToken.objects.update(expires_at=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))
+    assert purge.purge(now=NOW)["tokens"] == 1
