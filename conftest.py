@@ -18,6 +18,12 @@ from apps.integrations.tests.support import SandboxInTests
 from carloan import template
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The journeys first, for they take long and one process alone can do each; pages in a browser last, for they empty the database."""
+    turns = {"journeys": 0, "browser": 2}
+    items.sort(key=lambda item: turns.get(item.path.parent.name, 1))
+
+
 @pytest.fixture(autouse=True)
 def language() -> Iterator[None]:
     """Every test begins in the project's language: a request leaves its own behind in the thread."""

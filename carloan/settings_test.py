@@ -16,3 +16,5 @@ AXES_ENABLED = False
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # Tests name the texts as they stand in the code; tests/test_translations.py looks after the Chinese ones.
 LANGUAGE_CODE = "en"
+# Threads of a test's server give their connections back, else the database could not be dropped.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

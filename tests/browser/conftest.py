@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 from apps.organisations.models import User
 from apps.organisations.tests.support import sign_in
@@ -65,7 +66,13 @@ class Watch:
 
 
 @pytest.fixture
-def open_as(live_server: Any, browser: Browser) -> Iterator[Callable[..., Page]]:
+def server(live_server: LiveServer) -> LiveServer:
+    """The server that pages are opened on: one with an empty database for each test, unless a module says otherwise."""
+    return live_server
+
+
+@pytest.fixture
+def open_as(server: LiveServer, browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open a page as somebody (None: nobody) at a width of `WIDTHS`: `page = open_as(user, "/backoffice/", "phone")`."""
     contexts: list[BrowserContext] = []
     watch = Watch()
@@ -73,7 +80,7 @@ def open_as(live_server: Any, browser: Browser) -> Iterator[Callable[..., Page]]
     def enter(user: User | None, path: str, width: str = "desk", **options: Any) -> Page:
         size = WIDTHS[width]
         context = browser.new_context(
-            base_url=live_server.url,
+            base_url=server.url,
             viewport={"width": size[0], "height": size[1]},
             locale=options.pop("locale", "zh-CN"),
             has_touch=width == "phone",
@@ -81,9 +88,9 @@ def open_as(live_server: Any, browser: Browser) -> Iterator[Callable[..., Page]]
         )
         contexts.append(context)
         if user is not None:
-            context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": live_server.url}])
+            context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": server.url}])
         page = context.new_page()
-        watch.over(page, urlsplit(live_server.url).netloc)
+        watch.over(page, urlsplit(server.url).netloc)
         page.goto(path)
         return page
 
@@ -115,11 +122,11 @@ def elsewhere(make: Callable[[], T]) -> T:
         return threads.submit(call).result()
 
 
-def assert_accessible(page: Page) -> None:
-    """No serious finding of axe (WCAG 2.1 A and AA, best practices)."""
+def assert_accessible(page: Page, **options: Any) -> None:
+    """No serious finding of axe (WCAG 2.1 A and AA, best practices). `options` go to axe, such as `runOnly=["color-contrast"]`."""
     found = [
         f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:240]}"
-        for violation in Axe().run(page).response["violations"]
+        for violation in Axe().run(page, options=options or None).response["violations"]
         if violation["impact"] in SERIOUS
         for node in violation["nodes"]
     ]

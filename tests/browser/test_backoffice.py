@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page, expect
+from pytest_django import DjangoDbBlocker
+from pytest_django.live_server_helper import LiveServer
 
 from apps.applications.models import Application
 from apps.backoffice.tests.factories import House, open_house
@@ -30,14 +32,29 @@ class Scene:
     house: House
     order: Application
     other: Application
+    third: Application
     payment: SignedOrder
     loan: LoanInTests
     everybody: User
 
 
-@pytest.fixture
-def scene(live_server: Any, sandbox: Any, settings: Any, tmp_path: Any) -> Scene:
-    settings.ARCHIVE_DIR = tmp_path
+@pytest.fixture(scope="module")
+def db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The tests of this module go on with each other's rows."""
+    with django_db_blocker.unblock():
+        yield
+        call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+
+
+@pytest.fixture(scope="module")
+def server(db: None, module_sandbox: None) -> Iterator[LiveServer]:
+    running = LiveServer("localhost")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def scene(server: LiveServer) -> Scene:
     return elsewhere(set_scene)
 
 
@@ -51,6 +68,7 @@ def set_scene() -> Scene:
         house=house,
         order=house.order_in_review(910),
         other=house.order_in_review(911),
+        third=house.order_in_review(912),
         payment=house.payment(),
         loan=loan,
         everybody=house.staff(
@@ -85,18 +103,16 @@ def test_every_page_is_accessible_and_fits(scene: Scene, open_as: Opener, width:
     page = open_as(scene.everybody, "/backoffice/", width)
     for path in pages_of(scene):
         page.goto(path)
-        page.wait_for_load_state("networkidle")
         assert_accessible(page)
         assert_fits(page)
 
 
-def test_every_page_is_accessible_in_the_dark(scene: Scene, open_as: Opener) -> None:
+def test_every_page_is_legible_in_the_dark(scene: Scene, open_as: Opener) -> None:
     page = open_as(scene.everybody, "/backoffice/", "desk", color_scheme="dark")
     for path in pages_of(scene):
         page.goto(path)
-        page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-        assert_accessible(page)
+        assert_accessible(page, runOnly=["color-contrast"])
 
 
 def test_signing_in_takes_password_and_code(scene: Scene, open_as: Opener) -> None:
@@ -142,7 +158,7 @@ def test_a_case_is_claimed_and_decided_by_keyboard(scene: Scene, open_as: Opener
 
 
 def test_a_refused_amount_stays_in_sight(scene: Scene, open_as: Opener) -> None:
-    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.other.id}/")
     page.fill("#reason", "income verified")
     page.click("[data-key=e]")
     page.fill("#approved_amount", "9,999,999")
@@ -164,30 +180,30 @@ def test_the_menu_opens_and_closes(scene: Scene, open_as: Opener) -> None:
 
 
 def test_single_keys_can_be_switched_off(scene: Scene, open_as: Opener) -> None:
-    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.third.id}/")
     page.click("[data-keys-switch]")
     page.fill("#reason", "no income at all")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
     page.reload()
     page.keyboard.press("x")
-    expect(page).to_have_url(re.compile(f"/review/{scene.order.id}/$"))
-    assert Application.objects.get(id=scene.order.id).state == "manual_review"
+    expect(page).to_have_url(re.compile(f"/review/{scene.third.id}/$"))
+    assert Application.objects.get(id=scene.third.id).state == "manual_review"
     page.fill("#reason", "no income at all")
     page.click("button[value=decline]")
     expect(page).to_have_url(re.compile("/workbench/$"))
-    assert Application.objects.get(id=scene.order.id).state == "declined"
+    assert Application.objects.get(id=scene.third.id).state == "declined"
 
 
 def test_values_in_clear_and_other_terms_come_into_the_page(scene: Scene, open_as: Opener) -> None:
-    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.order.id}/")
+    page = open_as(scene.house.staff("credit_reviewer"), f"/backoffice/review/{scene.other.id}/")
     page.click("[data-dialog=unmask]")
     page.fill("#unmask-reason", "no")
     page.click("#unmask button.main")
     expect(page.locator("#unmasked b")).to_have_count(0)
     page.fill("#unmask-reason", "calls back as agreed")
     page.click("#unmask button.main")
-    expect(page.locator("#unmasked b")).to_have_text(scene.order.customer.phone)
+    expect(page.locator("#unmasked b")).to_have_text(scene.other.customer.phone)
     page.click("#unmask [data-close]")
     page.fill("#k1", "120,000.00")
     page.fill("#k2", "10.80")
