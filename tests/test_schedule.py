@@ -1,6 +1,9 @@
 """What beat asks for exists, and the workers of the project listen to its queues."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,19 @@ def test_every_step_of_the_business_day_runs_and_has_a_name_for_people():
     registered = [step for phase in PHASES for step in steps(phase)]
     assert all(callable(step.function()) for step in registered)
     assert set(STEP_NAMES) == {step.name for step in registered}
+
+
+def test_a_worker_loads_what_draws_and_signs_before_it_forks():
+    """In a process of its own: this one has loaded it for other tests."""
+    program = """
+import sys
+from celery.signals import worker_init
+from carloan.celery import app
+app.loader.import_default_modules()
+print([name for name in ("weasyprint", "pyhanko") if name in sys.modules])
+worker_init.send(sender=app.WorkController(app=app))
+print([name for name in ("weasyprint", "pyhanko") if name in sys.modules])
+"""
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "carloan.settings_test"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, cwd=ROOT, env=env, check=False)
+    assert done.stdout.splitlines()[-2:] == ["[]", "['weasyprint', 'pyhanko']"], done.stderr[-2000:]

@@ -1,7 +1,8 @@
 """Render, sign, verify, archive: one engine for all papers.
 
 `render`, `sign` and `issue` take seconds or call the time stamp authority: handlers declared `outside=True` and tasks call them, never
-code inside a transaction. WeasyPrint and pyHanko are imported when first used: they take seconds, and most processes never draw.
+code inside a transaction. WeasyPrint and pyHanko are imported when first used, for most processes never draw; workers and web
+processes load them at their start (`load_engines`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class Download:
     content: bytes
     filename: str
     content_type: str
+
+
+def load_engines(*, drawing: bool = True) -> None:
+    """Import what signs and verifies, and what draws, two seconds together: at a process's start, so that nobody waits for it later."""
+    from apps.documents import signing, verification  # noqa: F401
+
+    if drawing:
+        from apps.documents import rendering  # noqa: F401
 
 
 def render(*, template: str, context: dict[str, Any]) -> bytes:
@@ -230,4 +239,4 @@ def qr_svg(url: str) -> str:
     return qr.svg(url)
 
 
-__all__ = ["PDF", "Download", "download", "issue", "qr_svg", "read", "render", "sign", "store", "verify"]
+__all__ = ["PDF", "Download", "download", "issue", "load_engines", "qr_svg", "read", "render", "sign", "store", "verify"]

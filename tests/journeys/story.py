@@ -275,7 +275,9 @@ class CarLoanStory:
             phone.post(f"/me/contracts/{contract['id']}/sign", seconds, money=True)
             until("the signatures", lambda: self.contract(person, "signed", "archived"))
             signed.state = self.wait_for_order(person, "disbursement_review")
+        with self.step("contract fetched; pdfsig and the public page check it", "customer") as checked:
             self.check_contract(phone.download(f"/me/contracts/{contract['id']}/file"))
+            checked.state = "genuine"
         with self.step("last check before payment", "disbursement reviewer") as approved:
             path = f"/backoffice/disbursement/{self.disbursement_of(person)}/"
             self.payer.submit(f"{path}decide/", {"outcome": "approve", "reason": "核对一致"}, form_at=path)

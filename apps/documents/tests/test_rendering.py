@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import subprocess
@@ -137,3 +138,14 @@ def test_a_qr_code_is_a_drawing_without_outside_parts():
 def test_papers_write_figures_in_one_way(source, written):
     template = engines["django"].from_string("{% load documents %}" + source)
     assert template.render({}) == written
+
+
+def test_the_garbage_collector_runs_again_after_a_paper_and_after_a_failed_one(monkeypatch):
+    resting = []
+    monkeypatch.setattr(rendering, "_own_folders", lambda own=rendering._own_folders: resting.append(not gc.isenabled()) or own())
+    rendering.render_pages("seal.html", {"signs": [], "size": 12, "word": "章"})
+    assert any(resting)
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), rendering._collector_at_rest():
+        raise ZeroDivisionError
+    assert gc.isenabled()
