@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,20 +11,13 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.applications.models import Application
-from apps.common import clock, outbox
-from apps.common.actors import Actor
-from apps.contracts import selectors as contracts
+from apps.common import outbox
 from apps.contracts.models import Contract
-from apps.dealers.models import Dealer
 from apps.dealers.tests.factories import ConsultantFactory, ShopFactory
-from apps.disbursement import selectors as disbursement
-from apps.documents import services as documents
-from apps.documents.models import DocumentDownload
 from apps.organisations.models import User
 from apps.organisations.tests.factories import UserFactory
 from apps.portal import progress
-from apps.portal.tests.factories import Floor, picture
-from apps.postloan import selectors as postloan
+from apps.portal.tests.factories import picture
 
 pytestmark = pytest.mark.django_db
 HX = {"HX-Request": "true"}
@@ -265,89 +257,6 @@ def test_a_withdrawal_needs_its_reason(floor, seller):
     assert send(seller, order, "withdraw", {"reason": "另买他车"}).status_code == 302
     assert state_of(order) == "withdrawn"
     assert "The order was withdrawn." in page(seller, order).content.decode()
-
-
-def test_from_the_voucher_to_the_last_paper(floor, seller, browser_of):
-    order = floor.order("vouchered")
-    voucher, contract = disbursement.voucher_of(order.id), contracts.contract_of(order.id)
-    sheet = page(seller, order, "voucher").content.decode()
-    assert voucher.number in sheet
-    assert "人民币玖万壹仟陆佰捌拾元整" in sheet
-    check_downloads(floor, browser_of, order, {"voucher_pdf": voucher.document_ref, "contract_pdf": contract.signed_document_ref})
-
-    assert [send(seller, order, "pick_up").status_code for _ in range(2)] == [302, 302]
-    assert state_of(order) == "delivered"
-    outbox.dispatch()
-    check_refused_papers(seller, order)
-    floor.sandbox.deliver_callbacks()
-    for paper in [paper for paper in postloan.papers_of(order.id) if paper.state == "pending"]:
-        address = reverse("portal:upload_paper", args=[order.id, paper.kind])
-        answer = seller.post(address, {"file": SimpleUploadedFile("p.jpg", picture("JPEG"), "image/jpeg")}, headers=HX)
-        assert (answer.status_code, "order-changed" in answer.headers["HX-Trigger"]) == (200, True)
-        assert f'class="paper ok" id="paper-{paper.kind}"' in answer.content.decode()
-    assert state_of(order) == "completed"
-
-
-def check_downloads(floor: Floor, browser_of, order: Application, papers: dict[str, UUID]) -> None:
-    """Papers go to the seller and the manager, never into a cache, and each time it is written down; strangers get none."""
-    manager = floor.colleague(is_manager=True)
-    stranger = ConsultantFactory(shop=ShopFactory(dealer__legal_entity=floor.shop.entity))
-    for user in (floor.seller, manager, User.objects.get(id=stranger.user_id), floor.colleague()):
-        for name, document in papers.items():
-            before = clock.now()
-            answer = page(browser_of(user), order, name)
-            taken = DocumentDownload.objects.filter(document_id=document, user_ref=user.id)
-            if user in (floor.seller, manager):
-                assert answer.content.startswith(b"%PDF")
-                assert answer.headers["Content-Type"] == "application/pdf"
-                assert "no-store" in answer.headers["Cache-Control"]
-                assert before <= taken.get().at <= clock.now()
-            else:
-                assert answer.status_code == 404
-                assert not taken.exists()
-
-
-def check_refused_papers(seller: Client, order: Application) -> None:
-    """What cannot be used comes back with the reason; one paper is handed in on the way."""
-    address = reverse("portal:upload_paper", args=[order.id, "handover_note"])
-
-    def answer(content: bytes | None, **options):
-        return seller.post(address, {} if content is None else {"file": png(content)}, **options)
-
-    tries = (None, b"just text", picture(), picture())
-    empty, text, good, again = (answer(content, headers=HX) for content in tries)
-    assert (empty.status_code, text.status_code, good.status_code, again.status_code) == (422, 422, 200, 409)
-    assert "Choose a photo or a PDF first." in empty.content.decode()
-    assert 'id="paper-handover_note"' in text.content.decode()
-    assert "not a PDF, JPEG or PNG" in text.content.decode()
-    assert "handed in already" in again.content.decode()
-    assert answer(picture()).status_code == 409  # without HTMX: a page
-    unknown = seller.post(reverse("portal:upload_paper", args=[order.id, "nonsense"]), {"file": png()}, headers=HX)
-    assert unknown.status_code == 404
-
-
-def test_the_dealers_agreement_goes_to_its_managers(floor, seller, browser_of):
-    dealer = floor.consultant.shop.dealer
-    paper = documents.store(
-        content=picture(),
-        filename="合作协议.png",
-        kind="dealer_agreement",
-        legal_entity_id=dealer.legal_entity_id,
-        owner_kind="dealer",
-        owner_ref=dealer.id,
-        dealer_ref=dealer.id,
-        actor=Actor.system("test"),
-        now=clock.now(),
-    )
-    Dealer.objects.filter(id=dealer.id).update(agreement=paper)
-    manager = floor.colleague(is_manager=True)
-    answer = browser_of(manager).get(reverse("portal:agreement_pdf"))
-    assert (answer.status_code, answer.content) == (200, picture())
-    assert "no-store" in answer.headers["Cache-Control"]
-    assert seller.get(reverse("portal:agreement_pdf")).status_code == 404
-    assert list(DocumentDownload.objects.values_list("document_id", "user_ref")) == [(paper.id, manager.id)]
-    listed = [client.get(reverse("portal:orders")).content.decode() for client in (browser_of(manager), seller)]
-    assert [reverse("portal:agreement_pdf") in text for text in listed] == [True, False]
 
 
 def test_there_is_no_voucher_before_its_time(floor, seller):

@@ -5,57 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from apps.common.models import new_id
-from apps.contracts import selectors as contracts
-from apps.disbursement import selectors as disbursement
-from apps.documents import services as documents
 from apps.organisations.tests.support import code_now, sign_in
 from apps.portal import order_page
 from apps.portal.tests.factories import NOON
+from apps.portal.tests.support import VERIFY, check, verdict
 
 pytestmark = pytest.mark.django_db
-VERIFY = "/verify/"
-
-
-@pytest.fixture
-def visitor() -> Client:
-    return Client(headers={"Accept-Language": "en"})
-
-
-def check(visitor: Client, content: bytes | None):
-    files = {} if content is None else {"file": SimpleUploadedFile("paper.pdf", content, "application/pdf")}
-    return visitor.post(VERIFY, files)
-
-
-def verdict(response) -> str:
-    found = re.search(r'id="verdict" data-valid="(\w+)"', response.content.decode())
-    return found.group(1) if found else ""
-
-
-def test_a_signed_contract_verifies_and_one_changed_byte_is_found(floor, visitor):
-    order = floor.order("vouchered")
-    contract = contracts.contract_of(order.id)
-    content = documents.read(contract.signed_document_ref)
-    whole = check(visitor, content)
-    assert (whole.status_code, verdict(whole)) == (200, "true")
-    assert contract.number in whole.content.decode()
-    for place in (len(content) // 2, len(content) - 200, 9):
-        changed = bytearray(content)
-        changed[place] ^= 1
-        assert verdict(check(visitor, bytes(changed))) == "false", place
-    voucher = disbursement.voucher_of(order.id)
-    assert verdict(check(visitor, documents.read(voucher.document_ref))) == "true"
-
-    by_number = visitor.get(VERIFY, {"number": voucher.number.lower()}).content.decode()
-    assert "A valid payment voucher" in by_number
-    assert "91,680.00" in by_number
-    assert "Issued by us" in visitor.get(VERIFY, {"number": contract.number}).content.decode()
-    floor.to_delivered(order.id)
-    assert "used up" in visitor.get(VERIFY, {"number": voucher.number}).content.decode()
 
 
 def test_what_is_no_signed_paper_is_not_valid(visitor):
