@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from apps.common import clock, models, outbox
+from apps.common import clock, models, outbox, searches
 from apps.common.scope import visible
 
 
@@ -91,6 +91,12 @@ class CarloanModelAdmin(ModelAdmin):
         for inline in inlines:
             inline.hide_title = True  # a row of unfold's that repeats the row's name
         return inlines
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[searches.SealedChangeList]:
+        return searches.SealedChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return searches.turned(request) or super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return visible(super().get_queryset(request), request.user)

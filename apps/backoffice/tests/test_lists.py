@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from html import unescape
+from urllib.parse import unquote
 
 import pytest
 from django.contrib import admin
@@ -106,14 +108,44 @@ def test_amounts_stand_right_aligned_with_separators(desk):
     assert "2025-11-20" in page
 
 
+def search(client, model, term, **address):
+    """As the list's form does it."""
+    url = reverse(f"admin:{model}_changelist", query=address)
+    form = re.search(r'<form [^>]*method="post" action="([^"]*)" role="search">', client.get(url).content.decode())
+    return client.post(url.partition("?")[0] + unescape(form[1]), {"search_for": term}, follow=True)
+
+
 def test_orders_are_found_by_number_and_customers_by_phone(desk, full_house):
     order = full_house[2][0]
-    found = desk.get(reverse("admin:applications_application_changelist"), {"q": order.number}).content.decode()
+    found = search(desk, "applications_application", order.number).content.decode()
     assert order.number in found
     assert full_house[2][1].number not in found
-    found = desk.get(reverse("admin:customers_customer_changelist"), {"q": order.customer.phone}).content.decode()
+    found = search(desk, "customers_customer", order.customer.phone).content.decode()
     assert str(order.customer_id) in found
     assert str(full_house[2][1].customer_id) not in found
+
+
+def test_what_is_searched_for_stands_in_no_address(desk, full_house, at_desk):
+    phone = full_house[2][0].customer.phone
+    page = search(desk, "customers_customer", phone, state__exact="verified")
+    (address, status) = page.redirect_chain[-1]
+    assert (status, phone in unquote(address), "state__exact=verified" in address) == (302, False, True)
+    text = page.content.decode()
+    assert f'value="{phone}"' in text  # in its field, to be changed
+    assert not [link for link in re.findall(r'(?:href|action|src)="([^"]*)"', text) if phone in unquote(unescape(link))]
+    # The address is one person's: a colleague who is sent it sees the whole list.
+    colleague = at_desk(full_house[0].staff("credit_reviewer"))
+    assert colleague.get(address, follow=True).redirect_chain == [("/backoffice/customers/customer/?state__exact=verified", 302)]
+
+
+@pytest.mark.parametrize("term", ["13812345678", "张三", "aesgcm:k1:", "aesgcm:k1:AAAA", ":::"])
+def test_a_term_in_clear_leads_to_the_whole_list(desk, term):
+    url = reverse("admin:customers_customer_changelist")
+    assert desk.get(url, {"q": term}, follow=True).redirect_chain == [(url, 302)]
+
+
+def test_an_empty_search_is_the_whole_list_again(desk):
+    assert search(desk, "customers_customer", "  ").redirect_chain == [(reverse("admin:customers_customer_changelist"), 302)]
 
 
 def test_values_are_shown_as_people_read_them():
