@@ -245,3 +245,21 @@ def test_own_pages_are_light(scene: Scene, open_as: Opener) -> None:
     page.reload()
     page.wait_for_load_state("networkidle")
     assert 0 < sum(sizes) < 200_000, sizes
+
+
+def test_a_list_is_searched_and_filtered_without_a_word_in_the_address(scene: Scene, open_as: Opener) -> None:
+    """The library's scripts run under the policy that its pages carry, too: a violation fails the test."""
+    phone = scene.order.customer.phone
+    page = open_as(scene.house.staff("credit_reviewer"), "/backoffice/customers/customer/?state__exact=verified", "phone")
+    page.keyboard.press("/")
+    expect(page.locator("#searchbar")).to_be_focused()
+    page.keyboard.type(phone)
+    page.keyboard.press("Enter")
+    expect(page.locator("#searchbar")).to_have_value(phone)
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    assert phone not in page.url
+    assert "state__exact=verified" in page.url
+    page.go_back()
+    page.go_forward()
+    expect(page.locator("#searchbar")).to_have_value(phone)
+    assert_accessible(page)
