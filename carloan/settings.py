@@ -54,7 +54,7 @@ def _of_every_party(name: str, defaults: dict[str, str]) -> dict[str, str]:
 
 
 SECRET_KEY = _secret("SECRET_KEY")
-ALLOWED_HOSTS = _stated("ALLOWED_HOSTS", "*").split(",")
+ALLOWED_HOSTS = [host.strip() for host in _stated("ALLOWED_HOSTS", "*").split(",")]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = _stated("PUBLIC_URL", "http://127.0.0.1:8000")
 # Where outside parties reach /callbacks/; sent with each request whose result comes later.

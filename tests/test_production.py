@@ -27,6 +27,7 @@ STATED = {
     "GATEWAY_URLS": ",".join(f"{party}=https://{party}.example" for party in PARTIES),
     "GATEWAY_SECRETS": ",".join(f"{party}=s3cret" for party in PARTIES),
 }
+LOADED = "from carloan.start import load_settings as load; load(); from carloan import settings; "
 OURS = ("CARLOAN_", "DJANGO_", "GATEWAY", "SANDBOX_")
 
 
@@ -37,11 +38,7 @@ def start(*program: str, **stated: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_production_starts_with_everything_stated():
-    told = start(
-        "-c",
-        "from carloan.start import load_settings as load; load(); from carloan import settings; print(settings.GATEWAY_URLS)",
-        **STATED,
-    )
+    told = start("-c", LOADED + "print(settings.GATEWAY_URLS)", **STATED)
     assert (told.returncode, "https://bank.example" in told.stdout) == (0, True), told.stderr
 
 
@@ -65,6 +62,16 @@ def test_web_processes_share_their_counters(tmp_path):
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.mark.parametrize(("proxies", "believed"), [("0", "None"), ("1", "('HTTP_X_FORWARDED_PROTO', 'https')")])
+def test_a_header_about_https_is_believed_only_behind_a_proxy(proxies, believed):
+    program = (
+        "from carloan.start import load_settings as load; load(); from carloan import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
+    )
+    assert (
+        start("-c", LOADED + "print(settings.SECURE_PROXY_SSL_HEADER)", **STATED | {"TRUSTED_PROXIES": proxies}).stdout.strip() == believed
+    )
 
 
 @pytest.mark.parametrize("name", ["GATEWAYS", "GATEWAY_URLS", "GATEWAY_SECRETS"])
