@@ -34,7 +34,7 @@ class BusinessModel(models.Model):
     """A row of the business: its own id, when it was made, and who may see it (`scope`)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(db_default=ProjectNow(), editable=False, db_index=True)
+    created_at = models.DateTimeField(_("made at"), db_default=ProjectNow(), editable=False, db_index=True)
 
     scope: ClassVar[Scope]
     objects = ScopedQuerySet.as_manager()
@@ -61,7 +61,7 @@ class OutboxMessage(models.Model):
     """An event as it was published; append-only."""
 
     id = models.BigAutoField(primary_key=True)
-    name = models.CharField(max_length=100)
+    name = models.CharField(_("news"), max_length=100)
     payload = models.JSONField()
     created_at = models.DateTimeField(db_default=ProjectNow(), db_index=True)
 
@@ -87,18 +87,20 @@ class OutboxDelivery(models.Model):
         FAILED = "failed", _("failed")
 
     id = models.BigAutoField(primary_key=True)
-    message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="deliveries")
-    handler = models.CharField(max_length=200)
-    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(auto_now_add=True)
-    done_at = models.DateTimeField(null=True, blank=True)
-    error = models.TextField(blank=True)
+    message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("news"))
+    handler = models.CharField(_("handler"), max_length=200)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    due_at = models.DateTimeField(_("due at"), auto_now_add=True)
+    done_at = models.DateTimeField(_("done at"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
 
     scope = Scope()  # news of all lenders: for operators of the whole system
     objects = OutboxDeliveryQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("delivery of news")
+        verbose_name_plural = _("deliveries of news")
         constraints = [models.UniqueConstraint(fields=["message", "handler"], name="one_delivery_per_handler")]
         indexes = [models.Index(fields=["due_at"], condition=models.Q(state="waiting"), name="outbox_waiting")]
 
@@ -131,21 +133,23 @@ class GatewayCall(models.Model):
         IN = "in", _("in")
 
     id = models.BigAutoField(primary_key=True)
-    gateway = models.CharField(max_length=32, db_index=True)
-    direction = models.CharField(max_length=3, choices=Direction.choices)
-    operation = models.CharField(max_length=64)
-    reference = models.CharField(max_length=128, blank=True, db_index=True)
-    outcome = models.CharField(max_length=24)
-    http_status = models.PositiveSmallIntegerField(null=True)
-    request = models.JSONField(null=True)
-    response = models.JSONField(null=True)
-    milliseconds = models.PositiveIntegerField(null=True)
-    created_at = models.DateTimeField(db_default=ProjectNow(), db_index=True)
+    gateway = models.CharField(_("outside party"), max_length=32, db_index=True)
+    direction = models.CharField(_("direction"), max_length=3, choices=Direction.choices)
+    operation = models.CharField(_("operation"), max_length=64)
+    reference = models.CharField(_("reference"), max_length=128, blank=True, db_index=True)
+    outcome = models.CharField(_("outcome"), max_length=24)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)
+    request = models.JSONField(_("request"), null=True)
+    response = models.JSONField(_("response"), null=True)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"), null=True)
+    created_at = models.DateTimeField(_("made at"), db_default=ProjectNow(), db_index=True)
 
     scope = Scope()  # calls for all lenders: for operators of the whole system
     objects = ScopedQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("call of an outside party")
+        verbose_name_plural = _("calls of outside parties")
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

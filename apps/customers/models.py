@@ -18,6 +18,18 @@ from apps.common.models import BusinessModel
 from apps.common.scope import Scope
 from apps.customers.domain import CheckKind, ConsentKind
 
+CONSENT_KINDS = {
+    ConsentKind.PRIVACY.value: _("privacy notice"),
+    ConsentKind.CREDIT_QUERY.value: _("query of the credit bureau"),
+    ConsentKind.DATA_COLLECTION.value: _("collection of personal data"),
+    ConsentKind.E_SIGN.value: _("electronic signature"),
+    ConsentKind.IDENTITY_CHECK.value: _("check of identity"),
+}
+CHECK_KINDS = {
+    CheckKind.ID_AUTHENTICITY.value: _("authenticity of the ID card"),
+    CheckKind.LIVENESS.value: _("liveness"),
+    CheckKind.BANK_CARD.value: _("bank card, four factors"),
+}
 CUSTOMER_EDGES = {
     "registered": ["verified", "restricted", "closed"],
     "verified": ["restricted", "closed"],
@@ -152,7 +164,7 @@ class ConsentText(BusinessModel):
     legal_entity = models.ForeignKey(
         "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
     )
-    kind = models.CharField(_("kind"), max_length=24, choices=[(kind.value, kind.value) for kind in ConsentKind])
+    kind = models.CharField(_("kind"), max_length=24, choices=CONSENT_KINDS)
     version = models.PositiveSmallIntegerField(_("version"))
     title = models.CharField(_("title"), max_length=100)
     purpose = models.CharField(_("purpose"), max_length=200)
@@ -178,7 +190,7 @@ class Consent(BusinessModel):
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="consents", verbose_name=_("customer"))
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="+", verbose_name=_("text"))
-    kind = models.CharField(_("kind"), max_length=24)
+    kind = models.CharField(_("kind"), max_length=24, choices=CONSENT_KINDS)
     version = models.PositiveSmallIntegerField(_("version"))
     given_at = models.DateTimeField(_("given at"))
     device_hash = models.CharField(_("device"), max_length=64, blank=True)
@@ -215,7 +227,7 @@ class IdentityCheck(BusinessModel):
         SIGNING = "signing", _("signing")
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="identity_checks", verbose_name=_("customer"))
-    kind = models.CharField(_("kind"), max_length=16, choices=[(kind.value, kind.value) for kind in CheckKind])
+    kind = models.CharField(_("kind"), max_length=16, choices=CHECK_KINDS)
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices, default=Purpose.ONBOARDING)
     state = StateField(State, State.PENDING, verbose_name=_("state"))
     card = models.ForeignKey("BankCard", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("bank card"))

@@ -6,6 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
 from apps.common.audit import audited
@@ -15,6 +16,15 @@ from apps.common.models import BusinessModel
 from apps.common.scope import Scope
 from apps.dealers.domain import Scene
 
+SCENES = {
+    Scene.CAR.value: pgettext_lazy("scene", "cars"),
+    Scene.TRAVEL.value: pgettext_lazy("scene", "travel"),
+    Scene.MEDICAL.value: pgettext_lazy("scene", "medical care"),
+    Scene.EDUCATION.value: pgettext_lazy("scene", "education"),
+    Scene.RURAL.value: pgettext_lazy("scene", "farming"),
+    Scene.PROPERTY.value: pgettext_lazy("scene", "homes"),
+    Scene.ECOMMERCE.value: pgettext_lazy("scene", "online shops"),
+}
 DEALER_EDGES = {
     "draft": ["signing", "closed"],
     "signing": ["active", "draft"],
@@ -39,7 +49,7 @@ class Dealer(BusinessModel):
     )
     code = models.CharField(_("code"), max_length=16)
     name = models.CharField(_("name"), max_length=100)
-    scene = models.CharField(_("scene"), max_length=12, choices=[(scene.value, scene.value) for scene in Scene], default=Scene.CAR)
+    scene = models.CharField(_("scene"), max_length=12, choices=SCENES, default=Scene.CAR)
     state = StateField(State, State.DRAFT, verbose_name=_("state"))
     uscc = models.CharField(_("unified social credit code"), max_length=18)
     licence_valid_until = models.DateField(_("licence valid until"), null=True, blank=True, help_text=_("empty: long-term"))

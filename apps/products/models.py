@@ -17,6 +17,11 @@ from apps.common.models import BusinessModel
 from apps.common.scope import Scope
 from apps.products.domain import Kind, Power
 
+KINDS = {
+    Kind.CAR_LEASE_DIRECT.value: _("car, direct lease"),
+    Kind.CAR_LEASE_BACK.value: _("car, leaseback"),
+    Kind.CASH.value: _("cash loan"),
+}
 VERSION_EDGES = {
     "draft": ["on_sale", "withdrawn"],
     "on_sale": ["withdrawn"],
@@ -93,7 +98,7 @@ class Product(BusinessModel):
         "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
     )
     code = models.CharField(_("code"), max_length=32)
-    kind = models.CharField(_("kind"), max_length=16, choices=[(kind.value, kind.value) for kind in Kind])
+    kind = models.CharField(_("kind"), max_length=16, choices=KINDS)
 
     scope = Scope(entity="legal_entity_id")
 

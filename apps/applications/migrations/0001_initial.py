@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             name='Application',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('kind', models.CharField(choices=[('car_loan', 'car loan'), ('credit_line', 'credit line'), ('drawdown', 'drawdown')], default='car_loan', max_length=12, verbose_name='kind')),
                 ('number', models.CharField(max_length=24, unique=True, verbose_name='number')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], db_index=True, default='draft', max_length=24, verbose_name='state')),
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             name='ApplicationEvent',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('at', models.DateTimeField(db_index=True, verbose_name='at')),
                 ('deed', models.CharField(max_length=32, verbose_name='deed')),
                 ('from_state', models.CharField(blank=True, max_length=24, verbose_name='from state')),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             name='Offer',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('round', models.PositiveSmallIntegerField(verbose_name='round of screening')),
                 ('rank', models.PositiveSmallIntegerField(verbose_name='rank')),
                 ('product_version_ref', models.UUIDField(verbose_name='product version')),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('kind', models.CharField(choices=[('car_loan', 'car loan'), ('credit_line', 'credit line'), ('drawdown', 'drawdown')], default='car_loan', max_length=12, verbose_name='kind')),
                 ('number', models.CharField(max_length=24, verbose_name='number')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('submitted', 'submitted'), ('screening', 'screening'), ('manual_review', 'in manual review'), ('more_info', 'more papers wanted'), ('offered', 'offered'), ('accepted', 'accepted'), ('contracting', 'contract in preparation'), ('signed', 'signed'), ('disbursement_review', 'in disbursement review'), ('approved', 'approved for disbursement'), ('vouchered', 'voucher issued'), ('delivered', 'car delivered'), ('completed', 'completed'), ('declined', 'declined'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('refused', 'refused at disbursement'), ('cancelled', 'cancelled')], default='draft', max_length=24, verbose_name='state')),

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='Contract',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('number', models.CharField(max_length=32, unique=True, verbose_name='number')),
                 ('state', models.CharField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('kind', models.CharField(choices=[('direct', 'direct lease'), ('leaseback', 'leaseback'), ('cash', 'cash loan')], max_length=12, verbose_name='kind')),
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('number', models.CharField(max_length=32, verbose_name='number')),
                 ('state', models.CharField(choices=[('draft', 'being made'), ('generated', 'made'), ('signing', 'to be signed'), ('signed', 'signed'), ('archived', 'archived'), ('voided', 'voided')], default='draft', max_length=24, verbose_name='state')),
                 ('kind', models.CharField(choices=[('direct', 'direct lease'), ('leaseback', 'leaseback'), ('cash', 'cash loan')], max_length=12, verbose_name='kind')),
@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
             name='SigningConsent',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('cost_table_version', models.CharField(max_length=16, verbose_name='version of the cost table')),

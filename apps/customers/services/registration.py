@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -230,4 +231,4 @@ def expired_login_codes(now: dt.datetime) -> QuerySet[LoginCode]:
 
 def expired_tokens(now: dt.datetime) -> QuerySet[OutstandingToken]:
     """Refresh tokens past their end, which is of the wall clock."""
-    return OutstandingToken.objects.filter(expires_at__lt=dt.datetime.now(dt.UTC))
+    return OutstandingToken.objects.filter(expires_at__lt=Now())

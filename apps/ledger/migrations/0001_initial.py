@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Account',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('code', models.CharField(max_length=12, verbose_name='code')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('kind', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('income', 'income'), ('expense', 'expense'), ('off_balance', 'off balance')], max_length=12, verbose_name='kind')),
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('code', models.CharField(max_length=12, verbose_name='code')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('kind', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('income', 'income'), ('expense', 'expense'), ('off_balance', 'off balance')], max_length=12, verbose_name='kind')),
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             name='JournalEntry',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('business_date', models.DateField(db_index=True, verbose_name='business date')),
                 ('event', models.CharField(max_length=32, verbose_name='event')),
                 ('reference', models.CharField(max_length=100, verbose_name='reference')),
@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
             name='LedgerDay',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('date', models.DateField(verbose_name='date')),
                 ('entries', models.PositiveIntegerField(verbose_name='entries')),
                 ('total', models.DecimalField(decimal_places=2, max_digits=20, verbose_name='total')),
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
             name='PostingRule',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('version', models.PositiveSmallIntegerField(verbose_name='version')),
                 ('effective_from', models.DateField(verbose_name='effective from')),
                 ('event', models.CharField(max_length=32, verbose_name='event')),

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Loan',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('number', models.CharField(max_length=24, unique=True, verbose_name='loan number')),
                 ('borrower_ref', models.UUIDField(db_index=True, verbose_name='borrower')),
                 ('application_ref', models.UUIDField(unique=True, verbose_name='application')),
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             name='Instalment',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('no', models.PositiveSmallIntegerField(verbose_name='no.')),
                 ('starts_on', models.DateField(verbose_name='from')),
                 ('due_date', models.DateField(verbose_name='due date')),
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('number', models.CharField(max_length=24, verbose_name='loan number')),
                 ('borrower_ref', models.UUIDField(verbose_name='borrower')),
                 ('application_ref', models.UUIDField(verbose_name='application')),
@@ -115,7 +115,7 @@ class Migration(migrations.Migration):
             name='LoanTransaction',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('kind', models.CharField(choices=[('disbursement', 'disbursement'), ('fee', 'fee'), ('repayment', 'repayment'), ('prepayment', 'prepayment'), ('early_settlement', 'early settlement'), ('reversal', 'reversal')], max_length=20, verbose_name='kind')),
                 ('value_date', models.DateField(verbose_name='value date')),
                 ('business_date', models.DateField(verbose_name='booked on')),

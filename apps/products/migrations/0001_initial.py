@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='Brand',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('name', models.CharField(max_length=32, unique=True, verbose_name='brand')),
             ],
             options={
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('name', models.CharField(max_length=32, verbose_name='brand')),
             ],
             options={
@@ -50,9 +50,9 @@ class Migration(migrations.Migration):
             name='Product',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('code', models.CharField(max_length=32, verbose_name='code')),
-                ('kind', models.CharField(choices=[('car_lease_direct', 'car_lease_direct'), ('car_lease_back', 'car_lease_back'), ('cash', 'cash')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('car_lease_direct', 'car, direct lease'), ('car_lease_back', 'car, leaseback'), ('cash', 'cash loan')], max_length=16, verbose_name='kind')),
             ],
             options={
                 'verbose_name': 'product',
@@ -66,9 +66,9 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('code', models.CharField(max_length=32, verbose_name='code')),
-                ('kind', models.CharField(choices=[('car_lease_direct', 'car_lease_direct'), ('car_lease_back', 'car_lease_back'), ('cash', 'cash')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('car_lease_direct', 'car, direct lease'), ('car_lease_back', 'car, leaseback'), ('cash', 'cash loan')], max_length=16, verbose_name='kind')),
             ],
             options={
                 'abstract': False,
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
             name='ProductOption',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('code', models.CharField(max_length=16, verbose_name='code')),
                 ('installments', models.PositiveSmallIntegerField(verbose_name='instalments')),
                 ('method', models.CharField(max_length=20, verbose_name='method')),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
             name='ProductVersion',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('version', models.PositiveSmallIntegerField(verbose_name='version')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], db_index=True, default='draft', max_length=24, verbose_name='state')),
                 ('name', models.CharField(max_length=64, verbose_name='name')),
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('version', models.PositiveSmallIntegerField(verbose_name='version')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('on_sale', 'on sale'), ('withdrawn', 'withdrawn')], default='draft', max_length=24, verbose_name='state')),
                 ('name', models.CharField(max_length=64, verbose_name='name')),
@@ -170,7 +170,7 @@ class Migration(migrations.Migration):
             name='Series',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('name', models.CharField(max_length=48, verbose_name='series')),
             ],
             options={
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('name', models.CharField(max_length=48, verbose_name='series')),
             ],
             options={
@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
             name='VehicleModel',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('model_year', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(2000), django.core.validators.MaxValueValidator(2100)], verbose_name='model year')),
                 ('trim', models.CharField(max_length=64, verbose_name='trim')),
                 ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, validators=[django.core.validators.MinValueValidator(10000), django.core.validators.MaxValueValidator(5000000)], verbose_name='guide price')),
@@ -215,7 +215,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('model_year', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(2000), django.core.validators.MaxValueValidator(2100)], verbose_name='model year')),
                 ('trim', models.CharField(max_length=64, verbose_name='trim')),
                 ('guide_price', models.DecimalField(decimal_places=2, max_digits=18, validators=[django.core.validators.MinValueValidator(10000), django.core.validators.MaxValueValidator(5000000)], verbose_name='guide price')),

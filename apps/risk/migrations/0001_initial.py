@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='BureauReport',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('person_hash', models.CharField(db_index=True, editable=False, max_length=64)),
                 ('query_id', models.UUIDField(unique=True, verbose_name='query')),
                 ('reason_code', models.CharField(max_length=2, verbose_name='reason code')),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             name='DecisionFlowVersion',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], db_index=True, default='draft', max_length=24, verbose_name='state')),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('state', models.CharField(choices=[('draft', 'draft'), ('tested', 'tested'), ('submitted', 'submitted'), ('gray', 'gray release'), ('live', 'live'), ('retired', 'retired')], default='draft', max_length=24, verbose_name='state')),
@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
             name='DecisionRequest',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('reference', models.CharField(max_length=100, unique=True, verbose_name='reference')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
             name='Decision',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
                 ('inputs', apps.common.crypto.EncryptedTextField(verbose_name='inputs')),
                 ('features', models.JSONField(verbose_name='features')),
@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
             name='BureauQuery',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
                 ('query_id', models.UUIDField(db_index=True, verbose_name='query')),
                 ('reason_code', models.CharField(max_length=2, verbose_name='reason code')),
@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('flow_code', models.CharField(max_length=32, verbose_name='flow')),
                 ('reference', models.CharField(max_length=100, verbose_name='reference')),
                 ('customer_ref', models.UUIDField(verbose_name='customer')),
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
             name='Link',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('customer_ref', models.UUIDField(db_index=True, verbose_name='customer')),
                 ('kind', models.CharField(choices=[('device', 'device'), ('phone', 'phone'), ('contact', 'contact'), ('consultant', 'consultant'), ('shop', 'shop')], max_length=12, verbose_name='kind')),
                 ('value', models.CharField(max_length=64)),
@@ -212,7 +212,7 @@ class Migration(migrations.Migration):
             name='ListEntry',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('colour', models.CharField(choices=[('black', 'black'), ('grey', 'grey'), ('white', 'white')], max_length=5, verbose_name='list')),
                 ('kind', models.CharField(choices=[('phone', 'phone'), ('id_number', 'ID number'), ('device', 'device'), ('card_number', 'card'), ('company', 'company')], max_length=12, verbose_name='kind')),
                 ('value_hash', models.CharField(db_index=True, editable=False, max_length=64)),
@@ -236,7 +236,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), editable=False, verbose_name='made at')),
                 ('colour', models.CharField(choices=[('black', 'black'), ('grey', 'grey'), ('white', 'white')], max_length=5, verbose_name='list')),
                 ('kind', models.CharField(choices=[('phone', 'phone'), ('id_number', 'ID number'), ('device', 'device'), ('card_number', 'card'), ('company', 'company')], max_length=12, verbose_name='kind')),
                 ('value_hash', models.CharField(editable=False, max_length=64)),
@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
             name='ListHit',
             fields=[
                 ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='list_hits', to='risk.decision', verbose_name='decision')),
                 ('entry', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='hits', to='risk.listentry', verbose_name='entry')),
