@@ -66,9 +66,6 @@ def test_web_processes_share_their_counters(tmp_path):
 
 @pytest.mark.parametrize(("proxies", "believed"), [("0", "None"), ("1", "('HTTP_X_FORWARDED_PROTO', 'https')")])
 def test_a_header_about_https_is_believed_only_behind_a_proxy(proxies, believed):
-    program = (
-        "from carloan.start import load_settings as load; load(); from carloan import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
-    )
     assert (
         start("-c", LOADED + "print(settings.SECURE_PROXY_SSL_HEADER)", **STATED | {"TRUSTED_PROXIES": proxies}).stdout.strip() == believed
     )
