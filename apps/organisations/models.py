@@ -102,7 +102,9 @@ class User(AbstractBaseUser, BusinessModel):
     )
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, null=True, blank=True, related_name="users", verbose_name=_("branch"))
     roles = ArrayField(models.CharField(max_length=32), default=list, blank=True, verbose_name=_("roles"))
-    scope_kind = models.CharField(_("sees what belongs to a"), max_length=12, blank=True, help_text=_("consultant, shop, dealer or customer; staff see their entity"))
+    scope_kind = models.CharField(
+        _("sees what belongs to a"), max_length=12, blank=True, help_text=_("consultant, shop, dealer or customer; staff see their entity")
+    )
     scope_ref = models.UUIDField(_("id of it"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     is_superuser = models.BooleanField(_("operator of the whole system"), default=False)
