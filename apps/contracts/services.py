@@ -355,6 +355,8 @@ def void_contract(*, contract_id: UUID, reason: str, actor: Actor, now: dt.datet
         return contract
     if not reason.strip():
         raise ReasonMissing
+    if applications.by_id(contract.application_id).state not in _BEFORE_PAYMENT:
+        raise TooLateToVoid
     _void(contract, reason, now)
     if applications.by_id(contract.application_id).state == "signed":
         application_deeds.mark_contracting(application_id=contract.application_id, actor=actor, now=now, reason=reason)
@@ -362,8 +364,6 @@ def void_contract(*, contract_id: UUID, reason: str, actor: Actor, now: dt.datet
 
 
 def _void(contract: Contract, reason: str, now: dt.datetime) -> None:
-    if applications.by_id(contract.application_id).state not in _BEFORE_PAYMENT:
-        raise TooLateToVoid
     contract.void()
     contract.voided_at, contract.void_reason = now, reason[:300]
     contract.save()
@@ -372,7 +372,7 @@ def _void(contract: Contract, reason: str, now: dt.datetime) -> None:
 
 @transaction.atomic
 def drop_contract_of(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """Void what stands of an application that was given up."""
+    """Void what stands of an application that was given up; the caller knows that no money has left."""
     standing = Contract.objects.filter(application_id=application_id).exclude(state=State.VOIDED).values_list("id", flat=True).first()
     if standing is not None:
         _void(_locked(standing, actor), reason, now)

@@ -15,6 +15,7 @@ from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.numbers import next_number
 from apps.common.outbox import publish
+from apps.contracts import services as contracts
 from apps.disbursement.events import VoucherIssued, VoucherUsed
 from apps.disbursement.models import Disbursement, Voucher
 from apps.flows import services as flows
@@ -179,7 +180,7 @@ def _lock_with_payment(voucher_id: UUID, actor: Actor) -> tuple[Disbursement, Vo
 
 
 def _take_back(voucher: Voucher, disbursement: Disbursement, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """The promise ends, and with it the payment that it stood for, its tasks and its application."""
+    """The promise ends, and with it the payment that it stood for, its tasks, its application and the contract."""
     disbursement.cancel()
     disbursement.reason, disbursement.finished_at = reason[:300], now
     disbursement.save()
@@ -189,3 +190,4 @@ def _take_back(voucher: Voucher, disbursement: Disbursement, reason: str, actor:
     _post_guarantee(voucher, "voucher_released", actor, now)
     flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)
     applications.mark_cancelled(application_id=voucher.application_ref, reason=reason, actor=actor, now=now)
+    contracts.drop_contract_of(application_id=voucher.application_ref, reason=reason, actor=actor, now=now)

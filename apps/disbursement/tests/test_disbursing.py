@@ -11,6 +11,7 @@ from apps.common import clock, outbox
 from apps.common.errors import Conflict, NotFound, NotPermitted
 from apps.common.gateways import GatewayMisconfigured, GatewayUnavailable
 from apps.common.models import GatewayCall
+from apps.contracts.models import Contract
 from apps.disbursement import selectors, services
 from apps.disbursement.models import BankNotice, FundingAccount, Voucher
 from apps.disbursement.services import transfers
@@ -123,6 +124,8 @@ def test_a_voucher_can_be_revoked_until_it_is_used_or_the_money_is_on_its_way(or
     approve(order)
     services.revoke_voucher(voucher_id=voucher(order).id, reason="客户取消", actor=reviewer(order), now=NOON)
     assert (voucher(order).state, order.payment().state, order.state()) == ("revoked", "cancelled", "cancelled")
+    contract = Contract.objects.get(id=order.contract.id)
+    assert (contract.state, contract.void_reason) == ("voided", "客户取消")
     assert ledger.balance("9001", order.entity.id) == 0
     outbox.dispatch()
     assert order.payment().state == "cancelled"

@@ -10,6 +10,7 @@ from django_fsm import TransitionNotAllowed
 
 from apps.applications import selectors as applications
 from apps.common import clock
+from apps.contracts.models import Contract
 from apps.disbursement import eod, selectors, services
 from apps.disbursement.models import FundingAccount, Voucher
 from apps.disbursement.tests.factories import DAY, NOON, staff
@@ -63,6 +64,7 @@ def test_a_voucher_that_was_not_used_in_time_ends_with_its_guarantee_payment_and
     assert (ended.state, order.payment().state, order.state()) == ("revoked", "cancelled", "cancelled")
     assert ended.ended_at == clock.beijing(AFTER, 1)
     assert LAST_DAY.isoformat() in ended.reason
+    assert Contract.objects.get(id=order.contract.id).state == "voided"
     assert applications.timeline(order.application.id)[-1].reason == ended.reason
     assert ledger.balance("9001", order.entity.id) == 0
     assert_whole(order)
