@@ -23,7 +23,7 @@ def main() -> int:
         return 2
     try:
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *sys.argv[1:]], env=env, check=False
+            [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:]], env=env, check=False
         ).returncode
     except KeyboardInterrupt:
         return 130
