@@ -21,7 +21,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import Error, connection, transaction
 
 from apps.common import clock
 from apps.common.actors import Actor
@@ -141,24 +141,42 @@ def dispatch(*, limit: int = 200) -> int:
 def _deliver_next() -> bool:
     from apps.common.models import OutboxDelivery
 
-    with transaction.atomic():
-        delivery = OutboxDelivery.objects.select_for_update(skip_locked=True, of=("self",)).select_related("message").due().first()
-        if delivery is None:
-            return False
-        handler = _find(delivery)
-        delivery.attempts += 1
-        if handler and not handler.outside:
-            _attempt(delivery, handler)
+    delivery = None
+    try:
+        with transaction.atomic():
+            delivery = OutboxDelivery.objects.select_for_update(skip_locked=True, of=("self",)).select_related("message").due().first()
+            if delivery is None:
+                return False
+            handler = _find(delivery)
+            delivery.attempts += 1
+            if handler and not handler.outside:
+                _attempt(delivery, handler)
+                delivery.save()
+                return True
+            delivery.due_at = dt.datetime.now(dt.UTC) + LEASE
             delivery.save()
-            return True
-        delivery.due_at = dt.datetime.now(dt.UTC) + LEASE
-        delivery.save()
+    except Error as error:
+        if delivery is None:
+            raise
+        _note_lost(delivery, error)
+        return True
     if handler is None:
         _fail(delivery, "No such handler in this version.")
     else:
         _attempt(delivery, handler)
     _finish(delivery)
     return True
+
+
+def _note_lost(delivery: Any, error: Error) -> None:
+    """The attempt was rolled back with its transaction, by a lost connection, say: count it all the same, lest it hold up the others."""
+    from apps.common.models import OutboxDelivery
+
+    log.warning("transaction_lost", handler=delivery.handler, delivery=delivery.id, error=str(error)[:300], attempt=delivery.attempts)
+    connection.close_if_unusable_or_obsolete()
+    _fail(delivery, str(error))
+    before = OutboxDelivery.objects.filter(id=delivery.id, attempts=delivery.attempts - 1, state=OutboxDelivery.State.WAITING)
+    before.update(attempts=delivery.attempts, state=delivery.state, error=delivery.error, due_at=delivery.due_at)
 
 
 def _finish(delivery: Any) -> None:
@@ -185,6 +203,7 @@ def _attempt(delivery: Any, handler: Handler) -> None:
             else:
                 with transaction.atomic():
                     handler.function(news, now=clock.now())
+                    connection.check_constraints()  # laws that speak only at the commit speak here
     except Exception as error:  # noqa: BLE001  (any failure is kept with the delivery and tried again)
         _fail(delivery, traceback.format_exc(limit=-6))
         log.warning("handler_failed", handler=handler.name, delivery=delivery.id, error=str(error)[:300], attempt=delivery.attempts)

@@ -1,6 +1,7 @@
 """An event and handlers that only the kernel's tests know."""
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ class HolidayAnnounced:
 
 
 fail_with: list[Exception] = []
+besides: list[Callable[[], object]] = []
 seen_outside: list[HolidayAnnounced] = []
 
 
@@ -24,6 +26,8 @@ seen_outside: list[HolidayAnnounced] = []
 def on_holiday(news: HolidayAnnounced, *, now: dt.datetime) -> None:
     """Writes a row, then fails when told to: the row must go with it."""
     WorkingDay.objects.create(day=news.day, is_working=False, name=str(news.amount))
+    for deed in besides:
+        deed()
     if fail_with:
         raise fail_with.pop()
 

@@ -98,6 +98,31 @@ def test_a_delivery_that_fails_for_good_stays_visible_and_can_be_retried_by_hand
     assert WorkingDay.objects.count() == 1
 
 
+def test_a_handler_that_breaks_a_law_which_speaks_at_the_commit_fails_alone(monkeypatch):
+    monkeypatch.setattr(news, "besides", [lambda: OutboxDelivery.objects.create(message_id=10**15, handler="of no message")])
+    announce()
+    outbox.dispatch()
+    waiting = OutboxDelivery.objects.get(state="waiting")
+    assert (waiting.attempts, "violates foreign key" in waiting.error) == (1, True)
+    assert not WorkingDay.objects.exists()
+    assert len(news.seen_outside) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_that_loses_its_connection_is_counted_and_holds_up_nobody(monkeypatch):
+    def lose_the_connection() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(news, "besides", [lose_the_connection])
+    announce()
+    assert outbox.dispatch() == 2
+    waiting = OutboxDelivery.objects.get(state="waiting")
+    assert (waiting.attempts, waiting.error != "") == (1, True)
+    assert waiting.due_at > dt.datetime.now(dt.UTC)
+    assert len(news.seen_outside) == 1
+
+
 def test_a_message_is_never_changed():
     announce()
     with pytest.raises(DatabaseError, match="[Cc]annot update"), transaction.atomic():
