@@ -34,6 +34,7 @@ from apps.products import selectors as products
 _MAKER = Actor.system("contracts.papers")
 # The app counts whole seconds on its own clock; ours may differ by so much.
 _READING_TOLERANCE = dt.timedelta(seconds=2)
+_TO_BE_MADE = ("accepted", "contracting")
 _BEFORE_PAYMENT = ("accepted", "contracting", "signed", "disbursement_review", "withdrawn", "expired", "refused")
 
 
@@ -103,18 +104,22 @@ def _locked(contract_id: UUID, actor: Actor) -> Contract:
 
 @transaction.atomic
 def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -> Contract:
-    """Start the contract of an accepted application; its papers are rendered after the commit. A standing one is returned as it is.
+    """Start the contract of an accepted application; its papers are rendered after the commit.
 
-    Raises `NotPermitted`, the application's `NoSuchApplication`, `WrongState`, `NoAcceptedPlan`, and the customer's `NoDebitCard`.
+    A standing one is returned as it is, whatever became of the order since: a page left open must not move it. Raises `NotPermitted`,
+    the application's `NoSuchApplication`, `WrongState`, `NoAcceptedPlan`, and the customer's `NoDebitCard`.
     """
     if actor.kind == "dealer":
         actor.require("portal.use")
     else:
         actor.require("contracts.generate")
-    application_deeds.mark_contracting(application_id=application_id, actor=actor, now=now)
+    state = application_deeds.hold(application_id=application_id, actor=actor)
     standing = Contract.objects.filter(application_id=application_id).exclude(state=State.VOIDED).first()
     if standing is not None:
         return standing
+    if state not in _TO_BE_MADE:
+        raise application_deeds.WrongState(state=state)
+    application_deeds.mark_contracting(application_id=application_id, actor=actor, now=now)
     facts = applications.contract_facts(application_id)
     customers.debit_card(facts.customer_id)
     made_on = clock.local_date(now)

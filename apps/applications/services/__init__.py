@@ -4,6 +4,7 @@ from apps.applications.services.creation import attach_authorisation, create_app
 from apps.applications.services.offers import accept_offer
 from apps.applications.services.progress import (
     expire_stale,
+    hold,
     mark_approved,
     mark_cancelled,
     mark_completed,
@@ -15,10 +16,13 @@ from apps.applications.services.progress import (
     mark_vouchered,
     withdraw,
 )
+from apps.applications.services.records import NoSuchApplication, WrongState
 from apps.applications.services.reviewing import claim_review, review
 from apps.applications.services.screening import apply_again, heed_decision, screen_again, submit
 
 __all__ = [
+    "NoSuchApplication",
+    "WrongState",
     "accept_offer",
     "apply_again",
     "attach_authorisation",
@@ -26,6 +30,7 @@ __all__ = [
     "create_application",
     "expire_stale",
     "heed_decision",
+    "hold",
     "mark_approved",
     "mark_cancelled",
     "mark_completed",

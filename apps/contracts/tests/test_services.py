@@ -92,6 +92,28 @@ class TestMaking:
         assert events("ContractReady") == 1
         assert len(archive.owned_by("application", order.application.id)) == 3  # authorisation, cost table, contract
 
+    def test_a_page_left_open_does_not_pull_a_signed_order_back(self, order: Order) -> None:
+        contract = order.sign(order.prepared())
+        for _step in range(2):
+            before = order.state()
+            again = services.generate_contract(application_id=order.application.id, actor=order.shop.seller, now=NOW)
+            assert (again.id, again.state, order.state()) == (contract.id, State.ARCHIVED, before)
+            if before == "signed":
+                applications.mark_disbursement_review(application_id=order.application.id, actor=REVIEWER, now=NOW)
+        assert order.state() == "disbursement_review"
+
+    def test_after_signing_only_the_reviewer_s_return_opens_the_way_to_a_new_one(self, order: Order) -> None:
+        contract = order.sign(order.prepared())
+        if order.state() == "signed":
+            applications.mark_disbursement_review(application_id=order.application.id, actor=REVIEWER, now=NOW)
+        services.void_contract(contract_id=contract.id, reason="资料有误", actor=REVIEWER, now=NOW)
+        with pytest.raises(WrongState):
+            services.generate_contract(application_id=order.application.id, actor=order.shop.seller, now=NOW)
+        assert order.state() == "disbursement_review"
+        applications.mark_contracting(application_id=order.application.id, actor=REVIEWER, now=NOW)
+        again = services.generate_contract(application_id=order.application.id, actor=order.shop.seller, now=NOW)
+        assert again.id != contract.id
+
     def test_the_database_keeps_one_standing_contract_per_application(self, order: Order) -> None:
         contract = services.generate_contract(application_id=order.application.id, actor=order.shop.seller, now=NOW)
         contract.pk, contract.number = None, "HT-OTHER"
