@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from apps.organisations.models import User
@@ -27,6 +27,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"phone": (360, 800), "desk": (1280, 900)}
+expect.set_options(timeout=15_000)  # what is waited for comes at once, but on a busy machine
 SERIOUS = {"serious", "critical"}
 T = TypeVar("T")
 
