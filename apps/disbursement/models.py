@@ -205,6 +205,10 @@ class Disbursement(BusinessModel):
                 condition=~Q(state__in=["submitted", "unknown", "succeeded"]) | Q(order_no__isnull=False, account__isnull=False),
                 name="disbursement_sent_with_order_number",
             ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["submitted", "unknown", "succeeded"]) | ~Q(approved_by=""),
+                name="disbursement_sent_with_approval",
+            ),
         ]
         indexes = [models.Index(fields=["due_at"], condition=Q(state="routed"), name="disbursement_waiting")]
         triggers = [legal_edges("state", DISBURSEMENT_EDGES)]
@@ -212,11 +216,15 @@ class Disbursement(BusinessModel):
     def __str__(self) -> str:
         return self.number
 
-    @transition(field=state, source=[State.CREATED, State.FAILED], target=State.ROUTED)
+    def is_approved(self) -> bool:
+        """Whether a reviewer has released this payment."""
+        return bool(self.approved_by)
+
+    @transition(field=state, source=[State.CREATED, State.FAILED], target=State.ROUTED, conditions=[is_approved])  # type: ignore[list-item]
     def route(self) -> None:
         """A funder was chosen."""
 
-    @transition(field=state, source=State.ROUTED, target=State.SUBMITTED)
+    @transition(field=state, source=State.ROUTED, target=State.SUBMITTED, conditions=[is_approved])  # type: ignore[list-item]
     def submit(self) -> None:
         """The order number is written down; the call follows."""
 

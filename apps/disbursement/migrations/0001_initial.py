@@ -442,6 +442,10 @@ class Migration(migrations.Migration):
             model_name='disbursement',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['submitted', 'unknown', 'succeeded']), _negated=True), models.Q(('account__isnull', False), ('order_no__isnull', False)), _connector='OR'), name='disbursement_sent_with_order_number'),
         ),
+        migrations.AddConstraint(
+            model_name='disbursement',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['submitted', 'unknown', 'succeeded']), _negated=True), models.Q(('approved_by', ''), _negated=True), _connector='OR'), name='disbursement_sent_with_approval'),
+        ),
         pgtrigger.migrations.AddTrigger(
             model_name='disbursement',
             trigger=pgtrigger.compiler.Trigger(name='legal_state', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{created:routed,created:cancelled,routed:submitted,routed:failed,routed:cancelled,submitted:succeeded,submitted:failed,submitted:unknown,unknown:succeeded,unknown:failed,failed:routed,failed:cancelled,succeeded:reversed}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='7011cdc541548bd37b32f8141103961ee2fff519', operation='UPDATE', pgid='pgtrigger_legal_state_0679c', table='disbursement_disbursement', when='BEFORE')),

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.translation import gettext_lazy as _
 
 from apps.common import calendar, clock
 from apps.common.actors import Actor
+from apps.common.errors import Conflict
 from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.disbursement.domain import choose_funder, transfer_window
@@ -24,6 +26,13 @@ from apps.organisations import selectors as organisations
 _State = Disbursement.State
 _UNTRIED = Decimal(1)
 _LOOK_BACK = dt.timedelta(days=30)
+
+
+class NotFailed(Conflict):
+    """Only a payment that certainly failed is sent again."""
+
+    code = "disbursement_not_failed"
+    title = _("Only a payment that has failed can be sent again.")
 
 
 def choose_route(disbursement: Disbursement, *, now: dt.datetime, pass_over_declined: bool = False) -> None:
@@ -85,14 +94,16 @@ def _success_rates(accounts: list[FundingAccount], now: dt.datetime) -> dict[UUI
 
 
 @transaction.atomic
-def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime, pass_over_declined: bool = False) -> Disbursement:
-    """Send a failed payment on its way again, by staff after the cause is gone, or to the next funder by the system.
+def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime) -> Disbursement:
+    """Send a failed payment on its way again, by staff after the cause is gone.
 
-    Raises `PositionShort` when nobody can pay; the state then stays `failed`.
+    Raises `NotFailed` in any other state, `PositionShort` when nobody can pay; the state then stays `failed`.
     """
     disbursement = lock_disbursement(disbursement_id, actor)
     actor.require("disbursement.pay")
-    choose_route(disbursement, now=now, pass_over_declined=pass_over_declined)
+    if disbursement.state != _State.FAILED:
+        raise NotFailed(state=disbursement.state)
+    choose_route(disbursement, now=now)
     disbursement.reason = ""
     disbursement.save()
     flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)

@@ -87,7 +87,8 @@ def _prepare(disbursement_id: UUID, now: dt.datetime) -> tuple[str, Disbursement
     if disbursement.due_at > now:
         disbursement.save(update_fields=["due_at"])
         return "nothing", disbursement
-    failed = look_again(disbursement, now=now)
+    failed = [] if disbursement.is_approved() else ["approved"]
+    failed += look_again(disbursement, now=now)
     if failed:
         _fail(disbursement, "checks: " + ", ".join(failed), now)
         return "nothing", disbursement

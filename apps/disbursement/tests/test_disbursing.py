@@ -6,6 +6,8 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
+from django_fsm import TransitionNotAllowed
 
 from apps.common import clock, outbox
 from apps.common.errors import Conflict, NotFound, NotPermitted
@@ -13,7 +15,7 @@ from apps.common.gateways import GatewayMisconfigured, GatewayUnavailable
 from apps.common.models import GatewayCall
 from apps.contracts.models import Contract
 from apps.disbursement import selectors, services
-from apps.disbursement.models import BankNotice, FundingAccount, Voucher
+from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, Voucher
 from apps.disbursement.services import transfers
 from apps.disbursement.tests.factories import DAY, NOON, SYSTEM, a_funder, a_lender, staff
 from apps.disbursement.tests.orders import AMOUNT, SignedOrder, a_signed_order
@@ -132,8 +134,6 @@ def test_a_voucher_can_be_revoked_until_it_is_used_or_the_money_is_on_its_way(or
 
 
 def test_a_voucher_stands_while_the_transfer_is_under_way(order, sandbox):
-    from django_fsm import TransitionNotAllowed
-
     approve(order)
     services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
     with pytest.raises(TransitionNotAllowed):
@@ -308,6 +308,22 @@ class TestTransfer:
         outbox.dispatch()
         sandbox.deliver_callbacks()
         assert order.payment().state == "succeeded"
+
+    def test_finance_alone_never_sends_what_no_reviewer_has_approved(self, order, sandbox):
+        treasurer = staff(order.entity, "disbursement.pay")
+        with pytest.raises(Conflict, match="failed"):
+            services.reroute(disbursement_id=order.disbursement.id, actor=treasurer, now=NOON)
+        with pytest.raises(TransitionNotAllowed):
+            order.payment().route()
+        assert order.payment().state == "created"
+
+    def test_a_payment_without_approval_never_reaches_the_bank(self, order, sandbox):
+        approve(order)
+        Disbursement.objects.filter(id=order.disbursement.id).update(approved_by="")
+        with pytest.raises(IntegrityError, match="disbursement_sent_with_approval"), transaction.atomic():
+            Disbursement.objects.filter(id=order.disbursement.id).update(state="submitted", order_no="X")
+        services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
+        assert (order.payment().state, order.payment().reason, calls(order)) == ("failed", "checks: approved", [])
 
     def test_a_large_amount_waits_for_the_bank_and_is_swept(self, order, sandbox, django_assert_max_num_queries):
         from apps.organisations.models import Parameter
