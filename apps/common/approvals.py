@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.actors import Actor
-from apps.common.errors import BadInput, CarloanError, NotFound, NotPermitted
+from apps.common.errors import BadInput, NotFound, NotPermitted, anticipate
 from apps.common.models import ChangeRequest
 
 
@@ -109,35 +109,38 @@ def propose(
     )
 
 
+@transaction.atomic
 def approve(*, request_id: UUID, actor: Actor, now: dt.datetime, note: str = "") -> ChangeRequest:
-    """Decide yes and execute. A refused execution leaves the request `failed` with its error; the checker may try again later."""
-    with transaction.atomic():
-        request = _locked(request_id, actor)
-        if request.state == ChangeRequest.State.FAILED:
-            request.try_again()
-        else:
-            request.approve()
-        _decided(request, actor, now, note)
-        request.save()
-    return _execute(request_id, actor, now)
+    """Decide yes and execute, both or neither: a failure of ours leaves the proposal as it was.
+
+    An execution that is refused leaves the request `failed` with the reason; the checker may try again later.
+    """
+    request = _locked(request_id, actor)
+    if request.state == ChangeRequest.State.FAILED:
+        request.try_again()
+    else:
+        request.approve()
+    _decided(request, actor, now, note)
+    request.save()
+    _execute(request, actor, now)
+    request.save()
+    return request
 
 
-def _execute(request_id: UUID, actor: Actor, now: dt.datetime) -> ChangeRequest:
-    with transaction.atomic():
-        request = ChangeRequest.objects.select_for_update().get(id=request_id)
-        if request.state != ChangeRequest.State.APPROVED:
-            return request
-        try:
-            with transaction.atomic():
-                request.result = _function(kind_named(request.kind).execute)(request.payload, actor, now, f"change:{request.id}")
-        except CarloanError as error:
-            request.error = error.detail
-            request.fail()
-        else:
-            request.error = ""
-            request.execute()
-        request.save()
-        return request
+def _execute(request: ChangeRequest, actor: Actor, now: dt.datetime) -> None:
+    try:
+        with transaction.atomic():
+            request.result = _function(kind_named(request.kind).execute)(request.payload, actor, now, f"change:{request.id}")
+            connection.check_constraints()  # laws that speak only at the commit speak here
+    except Exception as error:
+        refused = anticipate(error)
+        if refused is None:
+            raise
+        request.error = refused.detail
+        request.fail()
+    else:
+        request.error = ""
+        request.execute()
 
 
 @transaction.atomic

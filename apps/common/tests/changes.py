@@ -1,9 +1,12 @@
 """A kind of change that only the kernel's tests know."""
 
+from collections.abc import Callable
+
 from apps.common import approvals
 from apps.common.errors import Conflict
 from apps.common.models import WorkingDay
 
+besides: list[Callable[[], object]] = []
 approvals.register(
     approvals.Kind(
         name="tests.holiday",
@@ -23,4 +26,6 @@ def execute(payload, actor, now, reference):
     if WorkingDay.objects.filter(day=payload["day"]).exists():
         raise Conflict("That day is there already.")
     WorkingDay.objects.create(day=payload["day"], is_working=False)
+    for deed in besides:
+        deed()
     return {"reference": reference}

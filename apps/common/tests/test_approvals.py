@@ -10,9 +10,9 @@ from django_fsm import TransitionNotAllowed
 from apps.common import approvals
 from apps.common.actors import Actor
 from apps.common.errors import NotFound, NotPermitted
-from apps.common.models import ChangeRequest, WorkingDay
+from apps.common.models import ChangeRequest, OutboxDelivery, WorkingDay
 from apps.common.scope import DataScope
-from apps.common.tests import changes  # noqa: F401  (registers a kind)
+from apps.common.tests import changes
 
 pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 20, 6, 0, tzinfo=dt.UTC)
@@ -72,6 +72,33 @@ def test_a_refused_execution_is_kept_with_its_reason_and_may_be_tried_again():
     assert failed.state == "failed"
     assert failed.error == "That day is there already."
     WorkingDay.objects.all().delete()
+    assert approvals.approve(request_id=request.id, actor=CHECKER, now=NOW).state == "executed"
+
+
+def test_a_step_that_the_state_forbids_is_a_refusal_like_any_other(monkeypatch):
+    def forbidden() -> None:
+        raise TransitionNotAllowed("not now")
+
+    monkeypatch.setattr(changes, "besides", [forbidden])
+    failed = approvals.approve(request_id=propose().id, actor=CHECKER, now=NOW)
+    assert (failed.state, WorkingDay.objects.exists()) == ("failed", False)
+    assert failed.error
+
+
+@pytest.mark.parametrize(
+    ("deed", "failure"),
+    [
+        (lambda: 1 / 0, ZeroDivisionError),
+        (lambda: OutboxDelivery.objects.create(message_id=10**15, handler="of no message"), IntegrityError),  # a law of the commit
+    ],
+)
+def test_a_failure_of_ours_leaves_the_proposal_as_it_was(monkeypatch, deed, failure):
+    request = propose()
+    monkeypatch.setattr(changes, "besides", [deed])
+    with pytest.raises(failure), transaction.atomic():
+        approvals.approve(request_id=request.id, actor=CHECKER, now=NOW)
+    assert (ChangeRequest.objects.get(id=request.id).state, WorkingDay.objects.exists()) == ("proposed", False)
+    monkeypatch.setattr(changes, "besides", [])
     assert approvals.approve(request_id=request.id, actor=CHECKER, now=NOW).state == "executed"
 
 
