@@ -102,6 +102,14 @@ def _locked(contract_id: UUID, actor: Actor) -> Contract:
     return contract
 
 
+def _held(contract_id: UUID, actor: Actor) -> tuple[str, Contract]:
+    """The order's state and the contract, both locked, the order first as everywhere. Raises `NoSuchContract`."""
+    application_id = Contract.objects.within(actor.data_scope).filter(id=contract_id).values_list("application_id", flat=True).first()
+    if application_id is None:
+        raise NoSuchContract
+    return application_deeds.hold(application_id=application_id, actor=_MAKER), _locked(contract_id, actor)
+
+
 @transaction.atomic
 def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -> Contract:
     """Start the contract of an accepted application; its papers are rendered after the commit.
@@ -229,11 +237,11 @@ def sign_by_customer(*, contract_id: UUID, seconds_read: int, cost_table_version
     than the time since the contract was first shown. Raises `NoSuchContract`, `NotYetToSign`, `OtherVersionRead`, `ReadLonger`,
     `SigningConsentMissing`, `LivenessStale`.
     """
-    contract = _locked(contract_id, actor)
+    state, contract = _held(contract_id, actor)
     actor.require("api.customer")
     if SigningConsent.objects.filter(contract=contract).exists() and contract.state != State.VOIDED:
         return contract
-    if contract.state != State.SIGNING or contract.opened_at is None:
+    if contract.state != State.SIGNING or contract.opened_at is None or state != "contracting":
         raise NotYetToSign
     version = contract.cost_table["version"]
     if cost_table_version and cost_table_version != version:
@@ -292,38 +300,43 @@ def _sha256(document_id: UUID | None) -> str:
 
 
 def set_signatures(*, contract_id: UUID, now: dt.datetime) -> None:
-    """Set both signatures with their time stamps and archive the result. Calls the time stamp authority; repeated it does nothing."""
+    """Set both signatures with their time stamps and archive the result. Calls the time stamp authority; repeated it does nothing.
+
+    An order that was given up meanwhile gets no signed contract: asked before the call, and again under lock before the file is kept.
+    """
     contract = Contract.objects.get(id=contract_id)
-    if contract.state != State.SIGNING or contract.unsigned_id is None:
+    if contract.unsigned_id is None or not _awaits_signatures(contract, applications.by_id(contract.application_id).state):
         return
-    done = archive.by_number(contract.number)
-    if done is None:
-        signed = documents.sign(content=documents.read(contract.unsigned_id), signers=papers.signers_of(contract), now=now)
-        done = documents.store(
-            content=signed,
-            filename=f"{contract.number}.pdf",
-            kind="signed_contract",
-            legal_entity_id=contract.legal_entity_id,
-            owner_kind="application",
-            owner_ref=contract.application_id,
-            customer_ref=contract.customer_ref,
-            dealer_ref=contract.dealer_ref,
-            shop_ref=contract.shop_ref,
-            consultant_ref=contract.consultant_ref,
-            number=contract.number,
-            is_signed=True,
-            actor=_MAKER,
-            now=now,
-        )
-    _complete(contract_id, done.id, now)
+    signed = documents.sign(content=documents.read(contract.unsigned_id), signers=papers.signers_of(contract), now=now)
+    _keep_signed(contract_id, signed, now)
+
+
+def _awaits_signatures(contract: Contract, order_state: str) -> bool:
+    return contract.state == State.SIGNING and order_state == "contracting"
 
 
 @transaction.atomic
-def _complete(contract_id: UUID, document_id: UUID, now: dt.datetime) -> None:
-    contract = _locked(contract_id, _MAKER)
-    if contract.state != State.SIGNING:
+def _keep_signed(contract_id: UUID, signed: bytes, now: dt.datetime) -> None:
+    state, contract = _held(contract_id, _MAKER)
+    if not _awaits_signatures(contract, state):
         return
-    contract.signed_id, contract.signed_at = document_id, now
+    document = documents.store(
+        content=signed,
+        filename=f"{contract.number}.pdf",
+        kind="signed_contract",
+        legal_entity_id=contract.legal_entity_id,
+        owner_kind="application",
+        owner_ref=contract.application_id,
+        customer_ref=contract.customer_ref,
+        dealer_ref=contract.dealer_ref,
+        shop_ref=contract.shop_ref,
+        consultant_ref=contract.consultant_ref,
+        number=contract.number,
+        is_signed=True,
+        actor=_MAKER,
+        now=now,
+    )
+    contract.signed_id, contract.signed_at = document.id, now
     contract.complete()
     contract.save()
     application_deeds.mark_signed(application_id=contract.application_id, actor=_MAKER, now=now)
@@ -351,7 +364,7 @@ def void_contract(*, contract_id: UUID, reason: str, actor: Actor, now: dt.datet
     The application of a signed contract goes back to contracting, unless the caller moves it further. Raises `NotPermitted`,
     `NoSuchContract`, `ReasonMissing`, `TooLateToVoid`.
     """
-    contract = _locked(contract_id, actor)
+    state, contract = _held(contract_id, actor)
     if actor.kind == "dealer" and contract.state in (State.DRAFT, State.GENERATED, State.SIGNING):
         actor.require("portal.use")
     else:
@@ -360,10 +373,10 @@ def void_contract(*, contract_id: UUID, reason: str, actor: Actor, now: dt.datet
         return contract
     if not reason.strip():
         raise ReasonMissing
-    if applications.by_id(contract.application_id).state not in _BEFORE_PAYMENT:
+    if state not in _BEFORE_PAYMENT:
         raise TooLateToVoid
     _void(contract, reason, now)
-    if applications.by_id(contract.application_id).state == "signed":
+    if state == "signed":
         application_deeds.mark_contracting(application_id=contract.application_id, actor=actor, now=now, reason=reason)
     return contract
 

@@ -10,6 +10,7 @@ from typing import Any
 import pgtrigger
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.signals import post_save
 from django.db.utils import ProgrammingError
 
 from apps.applications import services as applications
@@ -18,7 +19,7 @@ from apps.applications.services.records import NoSuchApplication, WrongState
 from apps.common import clock, outbox
 from apps.common.actors import Actor
 from apps.common.errors import NotPermitted
-from apps.common.models import OutboxMessage
+from apps.common.models import GatewayCall, OutboxMessage
 from apps.common.scope import DataScope
 from apps.contracts import selectors, services
 from apps.contracts.models import EDGES, Contract, SigningConsent, State
@@ -32,6 +33,7 @@ from apps.messaging.models import Message
 from apps.organisations.tests.factories import LegalEntityFactory
 
 pytestmark = pytest.mark.django_db
+
 REVIEWER = Actor.system("reviewer")
 
 
@@ -233,6 +235,47 @@ class TestSigning:
         services.set_signatures(contract_id=contract.id, now=NOW + dt.timedelta(minutes=1))
         outbox.dispatch()
         assert order.contract().state == State.ARCHIVED
+
+    def test_an_order_given_up_takes_no_word(self, order: Order) -> None:
+        """Before the news of it has reached the contract."""
+        contract = order.prepared()
+        applications.withdraw(application_id=order.application.id, reason="不买了", actor=order.signer, now=NOW)
+        with pytest.raises(services.NotYetToSign):
+            order.sign(contract)
+        assert not SigningConsent.objects.exists()
+
+    def given_word(self, order: Order) -> Contract:
+        contract = order.prepared()
+        order.look(NOW)
+        services.sign_by_customer(contract_id=contract.id, seconds_read=12, actor=order.signer, now=NOW + dt.timedelta(seconds=15))
+        return contract
+
+    def test_an_order_given_up_after_the_word_gets_no_signed_contract(self, order: Order, sandbox: Any) -> None:
+        contract = self.given_word(order)
+        applications.withdraw(application_id=order.application.id, reason="不买了", actor=order.signer, now=NOW)
+        calls = GatewayCall.objects.count()
+        services.set_signatures(contract_id=contract.id, now=NOW)
+        assert archive.by_number(contract.number) is None
+        assert GatewayCall.objects.count() == calls  # nor is the authority asked
+        outbox.dispatch()
+        assert (order.contract().state, order.state(), events("ContractSigned")) == (State.VOIDED, "withdrawn", 0)
+
+    @pytest.mark.parametrize("how", ["withdrawn", "voided"])
+    def test_what_is_given_up_while_the_time_stamp_is_fetched_is_not_kept(self, order: Order, sandbox: Any, how: str) -> None:
+        contract = self.given_word(order)
+
+        def give_up(**_signal: Any) -> None:
+            post_save.disconnect(give_up, sender=GatewayCall)
+            if how == "withdrawn":
+                applications.withdraw(application_id=order.application.id, reason="不买了", actor=order.signer, now=NOW)
+            else:
+                services.void_contract(contract_id=contract.id, reason="车型写错", actor=order.shop.seller, now=NOW)
+
+        post_save.connect(give_up, sender=GatewayCall)  # the authority has answered, the file is not kept yet
+        services.set_signatures(contract_id=contract.id, now=NOW)
+        assert not post_save.disconnect(give_up, sender=GatewayCall)
+        assert archive.by_number(contract.number) is None
+        assert events("ContractSigned") == 0
 
     def test_a_signed_file_that_does_not_verify_is_not_archived(self, order: Order, settings: Any, tmp_path: Any) -> None:
         contract = order.prepared()
