@@ -22,7 +22,6 @@ if (BASE_DIR / ".env").exists():
 
 # -- mode ---------------------------------------------------------------------
 PRODUCTION = env.bool("CARLOAN_PRODUCTION", default=False)
-DEBUG = env.bool("DEBUG", default=False)
 LOCAL_DIR = Path(env.str("CARLOAN_LOCAL_DIR", default=str(BASE_DIR / ".local")))
 
 
@@ -34,6 +33,25 @@ def _secret(name: str) -> str:
     if PRODUCTION:
         raise ImproperlyConfigured(f"Set {name}: production has no default secrets.")
     return base64.b64encode(hashlib.sha256(f"development only: {name}".encode()).digest()).decode()
+
+
+def _key(name: str, value: str) -> str:
+    """An encryption key as it is written down: 32 bytes in base64."""
+    try:
+        whole = len(base64.b64decode(value, validate=True)) == 32
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ImproperlyConfigured(f"{name} is no key: make one of 32 bytes in base64, by head -c 32 /dev/urandom | base64")
+    return value
+
+
+def _not_in_production(name: str, default: bool) -> bool:
+    """A switch that production must not have on."""
+    on = env.bool(name, default=default)
+    if PRODUCTION and on:
+        raise ImproperlyConfigured(f"Set {name} to 0 or take it away: production does not allow it.")
+    return on
 
 
 def _stated(name: str, default: str) -> str:
@@ -53,6 +71,7 @@ def _of_every_party(name: str, defaults: dict[str, str]) -> dict[str, str]:
     return stated if PRODUCTION else defaults | stated
 
 
+DEBUG = _not_in_production("DEBUG", default=False)
 SECRET_KEY = _secret("SECRET_KEY")
 ALLOWED_HOSTS = [host.strip() for host in _stated("ALLOWED_HOSTS", "*").split(",")]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -261,7 +280,7 @@ USE_THOUSAND_SEPARATOR = True
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"
 # The project's clock may be moved (demo, tests, digital twin); never in production.
-CLOCK_MOVABLE = env.bool("CLOCK_MOVABLE", default=not PRODUCTION)
+CLOCK_MOVABLE = _not_in_production("CLOCK_MOVABLE", default=not PRODUCTION)
 
 # -- files ----------------------------------------------------------------------------
 STATIC_URL = "/static/"
@@ -278,9 +297,12 @@ UPLOAD_MAX_BYTES = 20 * 1024 * 1024
 
 # -- secrets of the field encryption ----------------------------------------------------
 # key id -> base64 key of 32 bytes; the current one encrypts, all decrypt.
-CRYPTO_KEYS = {"k1": _secret("CRYPTO_KEY_K1"), **env.dict("CRYPTO_KEYS_MORE", default={})}
+CRYPTO_KEYS = {"k1": _key("CRYPTO_KEY_K1", _secret("CRYPTO_KEY_K1"))}
+CRYPTO_KEYS |= {key_id: _key(f"CRYPTO_KEYS_MORE ({key_id})", value) for key_id, value in env.dict("CRYPTO_KEYS_MORE", default={}).items()}
 CRYPTO_CURRENT_KEY = env.str("CRYPTO_CURRENT_KEY", default="k1")
-BLIND_INDEX_KEY = _secret("BLIND_INDEX_KEY")
+if CRYPTO_CURRENT_KEY not in CRYPTO_KEYS:
+    raise ImproperlyConfigured(f"CRYPTO_CURRENT_KEY={CRYPTO_CURRENT_KEY} names no key: known are {', '.join(CRYPTO_KEYS)}.")
+BLIND_INDEX_KEY = _key("BLIND_INDEX_KEY", _secret("BLIND_INDEX_KEY"))
 # Signing keys and certificates of the documents context; a test CA is created there outside production.
 PKI_DIR = Path(env.str("PKI_DIR", default=str(LOCAL_DIR / "pki")))
 

@@ -50,6 +50,23 @@ def test_what_is_missing_is_named_in_one_line(name):
     assert len(told.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "1"),
+        ("CLOCK_MOVABLE", "1"),
+        ("BLIND_INDEX_KEY", "------"),
+        ("CRYPTO_KEY_K1", "c2hvcnQ="),
+        ("CRYPTO_KEYS_MORE", "k2=c2hvcnQ="),
+        ("CRYPTO_CURRENT_KEY", "k9"),
+    ],
+)
+def test_what_would_take_protection_away_is_refused(name, value):
+    told = start("-c", LOADED, **STATED | {name: value})
+    assert (told.returncode, name in told.stderr) == (2, True), told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+
+
 def test_web_processes_share_their_counters(tmp_path):
     url, server = embedded.start_redis(tmp_path)
     try:
