@@ -18,6 +18,7 @@ command -v "$python" >/dev/null || stop "python3 is missing. Run: apt-get instal
 # WeasyPrint draws with pango and harfbuzz, Chinese text needs a CJK font, msgfmt compiles the translations, pdfsig is a second opinion.
 packages=(libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk gettext poppler-utils)
 [ "$kind" = dev ] && packages+=(chromium)
+"$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if command -v dpkg-query >/dev/null; then
   missing=()
   for package in "${packages[@]}"; do
@@ -40,7 +41,8 @@ else
   say "Not a Debian system: make sure these are installed: pango, harfbuzz-subset, a CJK font, gettext, poppler-utils."
 fi
 
-if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
+# A run that was killed may have left half an environment behind: one without pip is made anew.
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   rm -rf "$venv"
   "$python" -m venv "$venv" || stop "The virtual environment could not be made. Run: apt-get install python3-venv"
 fi
