@@ -69,6 +69,10 @@ class _Rules:
     quiet_until: dt.time
     daily_cap: int
 
+    def send_time(self, now: dt.datetime) -> dt.datetime:
+        """When an ordinary message of this moment may go out."""
+        return send_time(now.astimezone(clock.BEIJING), quiet_from=self.quiet_from, quiet_until=self.quiet_until)
+
 
 def _rules(legal_entity_id: UUID | None, now: dt.datetime) -> _Rules:
     values = organisations.parameters_of("messaging.", on=clock.local_date(now), legal_entity_id=legal_entity_id)
@@ -138,8 +142,7 @@ def _build(chosen: Template, recipient: Recipient, legal_entity_id: UUID | None,
     text = _text(chosen, recipient.variables, legal_entity_id)
     send_at = now
     if not urgent:
-        rules = _rules(legal_entity_id, now)
-        send_at = send_time(now.astimezone(clock.BEIJING), quiet_from=rules.quiet_from, quiet_until=rules.quiet_until)
+        send_at = _rules(legal_entity_id, now).send_time(now)
     return Message(
         id=new_id(),
         template_code=chosen.code,
@@ -219,7 +222,7 @@ def deliver_message(*, message_id: UUID, now: dt.datetime) -> str:
 def _take(message_id: UUID, now: dt.datetime) -> Message | None:
     """The message, marked as being sent; None when it is not its time, another worker has it, or it must not go out any more."""
     message = Message.objects.select_for_update(skip_locked=True).filter(id=message_id, state__in=[State.QUEUED, State.UNKNOWN]).first()
-    if message is None or message.send_at > now + CLOCK_TOLERANCE:
+    if message is None or message.send_at > now + CLOCK_TOLERANCE or _is_held_overnight(message, now):
         return None
     if message.state == State.QUEUED and _must_not_go(message, now):
         return None
@@ -229,6 +232,18 @@ def _take(message_id: UUID, now: dt.datetime) -> Message | None:
     message.save()
     taken: Message = message
     return taken
+
+
+def _is_held_overnight(message: Message, now: dt.datetime) -> bool:
+    """Whether an ordinary message fell due by day, but its turn comes in the quiet hours: then it waits, and counts, for their end."""
+    if message.urgent:
+        return False
+    allowed = _rules(message.legal_entity_id, now).send_time(now)
+    if allowed <= now:
+        return False
+    message.send_at, message.send_day = allowed, clock.local_date(allowed)
+    message.save(update_fields=["send_at", "send_day"])
+    return True
 
 
 def _must_not_go(message: Message, now: dt.datetime) -> bool:

@@ -90,6 +90,22 @@ def test_an_ordinary_message_of_the_night_waits_until_eight_and_then_goes(lender
     assert len(sandbox.messages(PHONE)) == 1
 
 
+@pytest.mark.parametrize("state", ["queued", "unknown"])
+def test_an_ordinary_message_of_the_day_that_was_left_over_does_not_go_out_at_night(lender, sandbox, state):
+    message = send(lender, "settled:1", now=NIGHT - dt.timedelta(hours=2))
+    if state == "unknown":
+        for step in ("submitting", "unknown"):
+            Message.objects.filter(id=message.id).update(state=step)
+    for moment in (NIGHT, MORNING - dt.timedelta(minutes=1)):
+        deliver_all(moment)
+        assert services.deliver_message(message_id=message.id, now=moment) == state
+    held = Message.objects.get(id=message.id)
+    assert (held.send_at, held.send_day) == (MORNING, MORNING.date())
+    assert sandbox.messages(PHONE) == []
+    deliver_all(MORNING)
+    assert len(sandbox.messages(PHONE)) == 1
+
+
 def test_a_code_goes_out_at_night_and_beyond_the_daily_number(lender, sandbox):
     clock.move_to(NIGHT)
     for index in range(8):
