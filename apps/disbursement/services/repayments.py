@@ -101,6 +101,7 @@ def pay_now(
     loan = _visible_loan(loan_id, actor)
     if actor.kind != "customer":
         actor.require("disbursement.pay")
+    loans.hold_loan(loan_id)  # a payment that is booked meanwhile counts before the amount is read
     today = organisations.business_date(loan.legal_entity_id)
     wish = _wish(loan_id, purpose, amount, mode, today)
     origin = _Origin.CUSTOMER if actor.kind == "customer" else _Origin.STAFF
@@ -151,6 +152,7 @@ def _wish(loan_id: UUID, purpose: str, amount: Decimal | None, mode: str, today:
 def order_debit(*, loan_id: UUID, day: dt.date, now: dt.datetime) -> RepaymentOrder | None:
     """The business day's debit of what a loan owes on `day`, once per loan and day; None when the plan has none for today."""
     loan = _visible_loan(loan_id, ACTOR)
+    loans.hold_loan(loan_id)
     due = loans_read.amount_due(loan_id, day)
     if due.total <= ZERO or due.oldest_due_date is None:
         return None

@@ -11,6 +11,7 @@ from apps.loans.services.errors import (
 from apps.loans.services.opening import open_loan
 from apps.loans.services.payments import TransactionBrief, prepay, record_repayment, settle_early
 from apps.loans.services.reversal import reverse_transaction
+from apps.loans.services.servicing import hold_loan
 
 __all__ = [
     "AmountRefused",
@@ -21,6 +22,7 @@ __all__ = [
     "TransactionBrief",
     "TransactionUnknown",
     "ValueDateRefused",
+    "hold_loan",
     "open_loan",
     "payoff_quote",
     "prepay",

@@ -93,6 +93,12 @@ class LoanFile:
             raise ValueDateRefused(value_date=value_date, opened_on=self.loan.opened_on, last=last)
 
 
+def hold_loan(loan_id: UUID) -> None:
+    """Hold a loan until the caller's transaction ends: what is read of it from now on stays true. Raises `LoanUnknown`."""
+    if Loan.objects.select_for_update().filter(id=loan_id).values_list("id", flat=True).first() is None:
+        raise LoanUnknown(loan_id=loan_id)
+
+
 def open_file(loan_id: UUID, actor: Actor, now: dt.datetime) -> LoanFile:
     """Lock a loan and fetch what belongs to it. Raises `LoanUnknown`."""
     loan = Loan.objects.select_for_update().within(actor.data_scope).filter(id=loan_id).first()
