@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import NotFound
@@ -79,6 +79,17 @@ def contract_of(application_id: UUID) -> ContractBrief | None:
     """The standing contract of an application; None when none was made, or the last was voided. The caller holds the scope."""
     row = Contract.objects.filter(application_id=application_id).exclude(state=State.VOIDED).select_related("consent").first()
     return brief_of(row) if row else None
+
+
+def voided_at(number: str) -> dt.datetime | None:
+    """When the contract ceased to stand that bears this number, or one of whose papers does; None where it stands, or there is none.
+
+    Open to everybody: the number is the key.
+    """
+    number = number.strip().upper()
+    named = Q(number=number) | Q(unsigned__number=number) | Q(cost_document__number=number)
+    when: dt.datetime | None = Contract.objects.filter(named, state=State.VOIDED).values_list("voided_at", flat=True).first()
+    return when
 
 
 def brief_of(row: Contract) -> ContractBrief:

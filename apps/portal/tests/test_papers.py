@@ -14,6 +14,7 @@ from apps.contracts import selectors as contracts
 from apps.dealers.models import Dealer
 from apps.dealers.tests.factories import ConsultantFactory, ShopFactory
 from apps.disbursement import selectors as disbursement
+from apps.disbursement.models import Voucher
 from apps.documents import services as documents
 from apps.documents.models import DocumentDownload
 from apps.organisations.models import User
@@ -114,6 +115,33 @@ def test_a_signed_contract_verifies_and_one_changed_byte_is_found(floor, paid, v
     assert "Issued by us" in visitor.get(VERIFY, {"number": contract.number}).content.decode()
     floor.to_delivered(paid.id)
     assert "used up" in visitor.get(VERIFY, {"number": voucher.number}).content.decode()
+
+
+def test_a_contract_that_was_voided_is_genuine_and_no_longer_stands(floor, visitor):
+    order = floor.order("disbursement_review")
+    contract = contracts.contract_of(order.id)
+    content = documents.read(contract.signed_document_ref)
+    floor.to_refused(order.id)
+    day = f"{clock.now().astimezone(clock.BEIJING):%Y-%m-%d}"
+    by_file, by_number = check(visitor, content), visitor.get(VERIFY, {"number": contract.number})
+    assert verdict(by_file) == "true"
+    for answer, words in ((by_file, f"Genuine and unchanged, but voided on {day}"), (by_number, f"Genuine, but voided on {day}")):
+        text = answer.content.decode()
+        assert words in text
+        assert "data-voided" in text
+        assert 'verdict ok"' not in text
+    table = visitor.get(VERIFY, {"number": f"{contract.number}-C"}).content.decode()
+    assert "but voided on" in table
+
+
+def test_a_revoked_voucher_is_told_by_its_file_too(floor, paid, visitor):
+    voucher = disbursement.voucher_of(paid.id)
+    content = documents.read(voucher.document_ref)
+    assert 'verdict ok"' in check(visitor, content).content.decode()
+    Voucher.objects.filter(id=voucher.id).update(state="revoked")
+    text = check(visitor, content).content.decode()
+    assert "This voucher was revoked" in text
+    assert 'verdict ok"' not in text
 
 
 def test_the_voucher_shows_what_the_shop_must_know(paid, seller):

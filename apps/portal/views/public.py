@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.common import clock
+from apps.contracts import selectors as contracts
 from apps.disbursement import selectors as disbursement
 from apps.documents import selectors as documents
 from apps.documents import services as document_services
@@ -36,20 +37,26 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
-    """Is this contract, voucher or certificate genuine and unchanged? By its number, or by the file itself."""
+    """Is this contract, voucher or certificate genuine and unchanged, and does it stand? By its number, or by the file itself."""
     context: dict[str, Any] = {"number": request.GET.get("number", "").strip().upper()[:NUMBER_LENGTH]}
     if request.method == "POST":
         upload = request.FILES.get("file")
         if upload is None or not upload.size or upload.size > settings.UPLOAD_MAX_BYTES:
             context["problem"] = _TOO_LARGE % {"limit": settings.UPLOAD_MAX_BYTES // 2**20}
         else:
-            context["verification"] = document_services.verify(upload.read())
-            context["filename"] = upload.name
+            checked = document_services.verify(upload.read())
+            context |= {"verification": checked, "filename": upload.name} | (_fate(checked.number) if checked.valid else {})
     elif context["number"]:
         context["voucher"] = disbursement.voucher_by_number(context["number"])
         context["document"] = None if context["voucher"] else documents.by_number(context["number"])
-        context["looked_up"] = True
+        context |= {"looked_up": True} | _fate(context["number"])
     return render(request, "portal/verify.html", context, status=422 if context.get("problem") else 200)
+
+
+def _fate(number: str) -> dict[str, Any]:
+    """What became of a genuine paper since: a contract voided, a voucher revoked."""
+    voucher = disbursement.voucher_by_number(number) if number else None
+    return {"voided_at": contracts.voided_at(number) if number else None, "revoked": voucher is not None and voucher.state == "revoked"}
 
 
 @require_GET
