@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.applications.events import ApplicationOffered, OfferAccepted
 from apps.applications.models import Application, Offer, State
 from apps.applications.services.progress import signing_ends
-from apps.applications.services.records import WrongState, locked, move
+from apps.applications.services.records import LOST, WrongState, locked, move
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import Conflict, NotFound, NotPermitted
@@ -104,7 +104,7 @@ def accept_offer(*, application_id: UUID, offer_id: UUID, actor: Actor, now: dt.
     offer = Offer.objects.filter(id=offer_id, application=application, round=application.round).first()
     if offer is None:
         raise NoSuchOffer
-    if application.chosen_offer_id == offer.id and application.state != State.OFFERED:
+    if application.chosen_offer_id == offer.id and application.state not in (State.OFFERED, *LOST):
         return application
     if application.state != State.OFFERED:
         raise WrongState

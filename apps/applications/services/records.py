@@ -16,7 +16,8 @@ from apps.common.errors import Conflict, NotFound
 from apps.common.outbox import publish
 
 ORIGINS: Final = {"dealer": "portal", "customer": "app", "staff": "back office", "client": "partner interface"}
-CLOSED: Final = (State.DECLINED, State.WITHDRAWN, State.EXPIRED, State.REFUSED, State.CANCELLED, State.COMPLETED)
+LOST: Final = (State.DECLINED, State.WITHDRAWN, State.EXPIRED, State.REFUSED, State.CANCELLED)
+CLOSED: Final = (*LOST, State.COMPLETED)
 
 
 class NoSuchApplication(NotFound):

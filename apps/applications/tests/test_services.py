@@ -353,6 +353,18 @@ class TestOffers:
         with pytest.raises(records.WrongState):
             services.accept_offer(application_id=application.id, offer_id=other.id, actor=actor, now=NOW)
 
+    @pytest.mark.parametrize("ending", ["withdrawn", "expired"])
+    def test_the_plan_of_an_order_at_its_end_is_not_said_to_be_taken(self, sandbox: Any, shop: Shop, ending: str) -> None:
+        application, customer = self.accepted(shop)
+        actor = customer_actor(customer)
+        if ending == "withdrawn":
+            services.withdraw(application_id=application.id, reason="不买了", actor=actor, now=NOW)
+        else:
+            services.expire_stale(actor=SYSTEM, now=application.expires_at)
+        with pytest.raises(records.WrongState):
+            services.accept_offer(application_id=application.id, offer_id=application.chosen_offer_id, actor=actor, now=NOW)
+        assert again(application).state == ending
+
     def test_an_offer_runs_out(self, sandbox: Any, shop: Shop) -> None:
         customer = person(shop.entity)
         application = shop.decided(customer)
