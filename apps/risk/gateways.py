@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
@@ -73,8 +74,10 @@ class BureauReport(TypedDict):
 class Bureau(Protocol):
     """Port `bureau`."""
 
-    def query(self, *, query_id: UUID, name: str, id_number: str, reason_code: ReasonCode, authorisation_no: str) -> BureauReport:
-        """The person's report. `query_id` is ours and makes a repetition harmless: the same one again gets the same report.
+    def query(
+        self, *, query_id: UUID, name: str, id_number: str, reason_code: ReasonCode, authorisation_no: str, queried_at: dt.datetime
+    ) -> BureauReport:
+        """The person's report as of `queried_at`. `query_id` is ours and makes a repetition harmless: the same gets the same report.
 
         `authorisation_no` is the number of the person's written consent to the query, without which a bureau does not answer.
         Raises `GatewayUnavailable`, `GatewayRefused` (the bureau says no, with its code), `GatewayUnknown`.

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from apps.common import clock
 from apps.common.errors import Conflict
 from apps.risk.domain.catalogue import CATALOGUE
 from apps.risk.domain.jdm import rates_by_grade
@@ -175,7 +176,7 @@ def _bureau_summary(decision: Decision) -> BureauSummary | None:
     if decision.report is None or not decision.report.readable:
         return None
     try:
-        report = read_report(json.loads(decision.report.raw))
+        report = read_report(json.loads(decision.report.raw), as_of=clock.local_date(decision.decided_at))
     except UnreadableReport:
         return None
     query = BureauQuery.objects.filter(report=decision.report).order_by("at").first()

@@ -85,6 +85,7 @@ class TestIdentity:
 class TestBureau:
     def query(self, adapter, persona="good", **changes):
         facts = {"query_id": uuid4(), "name": NAME, "id_number": id_number_for(persona), "reason_code": "02", "authorisation_no": "A1"}
+        facts["queried_at"] = clock.now()
         return adapter.query(**facts | changes)
 
     @pytest.mark.parametrize("persona", PERSONAS)

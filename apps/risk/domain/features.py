@@ -79,14 +79,13 @@ def _bureau_features(raw: Any, as_of: dt.date | None) -> dict[str, int | bool | 
     if raw is None or as_of is None:
         return {}
     try:
-        report = read_report(raw)
+        report = read_report(raw, as_of=as_of)
     except UnreadableReport:
         return {}
     accounts = report.accounts
-    loans = [account for account in accounts if not account.is_card]
     unsecured = [account for account in accounts if account.is_open and account.is_unsecured]
     months = [_month_ranks(account.history) for account in accounts]
-    worst = max((account.five_class for account in loans), key=_CLASS_RANK.__getitem__, default="1")
+    worst = max((_class(account) for account in accounts), key=_CLASS_RANK.__getitem__, default="1")
     return {
         "bureau_status": "no_record" if report.no_record else "report",
         "credit_history_months": max((_months(account.opened_on, as_of) for account in accounts), default=0),
@@ -144,8 +143,11 @@ def _instalment(amount: int | None, term: int | None) -> int | None:
 
 
 def _monthly(account: Account) -> int:
-    """What an account takes a month: as reported, else a share of its balance (cards 10 %, housing 0.6 %, other loans 1/24)."""
-    if account.monthly_payment is not None:
+    """What an account takes a month: as reported, else (or reported as 0 while something is owed) a share of its balance.
+
+    Cards 10 %, housing 0.6 %, other loans 1/24.
+    """
+    if account.monthly_payment:
         return account.monthly_payment
     if account.is_card:
         return -(-account.balance // 10)
@@ -160,6 +162,12 @@ def _utilisation(report: Report) -> int:
     if not limit:
         return MAX_BP if used else 0
     return min(used * 10_000 // limit, MAX_BP)
+
+
+def _class(account: Account) -> str:
+    """The five-category class as reported (a card need not have one); an account that is watched is at least special mention."""
+    reported = "1" if account.is_card and account.five_class == "9" else account.five_class
+    return max(reported, "2" if account.is_watched else "1", key=_CLASS_RANK.__getitem__)
 
 
 def _is_bad(account: Account) -> bool:

@@ -59,7 +59,12 @@ def report_for(request: DecisionRequest, *, now: dt.datetime) -> Answer:
 def _ask(request: DecisionRequest, query_id: UUID, name: str, id_number: str, authorisation: str, now: dt.datetime) -> Answer:
     try:
         raw = gateway("bureau").query(
-            query_id=query_id, name=name, id_number=id_number, reason_code=LOAN_APPROVAL, authorisation_no=authorisation
+            query_id=query_id,
+            name=name,
+            id_number=id_number,
+            reason_code=LOAN_APPROVAL,
+            authorisation_no=authorisation,
+            queried_at=now,
         )
     except GatewayRefused as error:
         _note(request, query_id, Outcome.REFUSED, now=now, authorisation_no=authorisation, detail=str(error))
@@ -77,7 +82,7 @@ def _ask(request: DecisionRequest, query_id: UUID, name: str, id_number: str, au
 def _keep(request: DecisionRequest, query_id: UUID, id_number: str, authorisation: str, raw: Any, now: dt.datetime) -> BureauReport:
     """Store the answer as it came, readable or not, once per query."""
     try:
-        report = read_report(raw)
+        report = read_report(raw, as_of=clock.local_date(now))
     except UnreadableReport:
         report = None
     kept, created = BureauReport.objects.get_or_create(
