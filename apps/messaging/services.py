@@ -26,6 +26,7 @@ from apps.messaging.events import MessageQueued
 from apps.messaging.gateways import sms
 from apps.messaging.models import Message, MessageTemplate, Receipt, State
 from apps.organisations import selectors as organisations
+from apps.organisations.services import require_entity
 
 log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 8
@@ -105,14 +106,15 @@ def send(
         return existing
     chosen = selectors.template_of(template, legal_entity_id)
     recipient = Recipient(phone, variables, dedupe_key, person_ref)
-    message = _build(chosen, recipient, legal_entity_id, urgent=urgent or chosen.urgent, now=now)
+    rules = None if urgent or chosen.urgent else _rules(legal_entity_id, now)
+    message = _build(chosen, recipient, legal_entity_id, rules=rules, given=_given(legal_entity_id), now=now)
     try:
         with transaction.atomic():
             message.save(force_insert=True)
     except IntegrityError:
         return Message.objects.get(dedupe_key=dedupe_key)
-    if not message.urgent:
-        _hold_to_cap(message, _rules(legal_entity_id, now).daily_cap)
+    if rules is not None:
+        _hold_to_cap(message, rules.daily_cap)
     if message.state == State.QUEUED and message.send_at <= now:
         publish(MessageQueued(message_id=message.id, urgent=message.urgent))
         if message.urgent:
@@ -127,9 +129,10 @@ def send_batch(*, template: str, recipients: Sequence[Recipient], legal_entity_i
     Raises `selectors.NoSuchTemplate`, `VariableMissing`.
     """
     chosen = selectors.template_of(template, legal_entity_id)
+    rules, given = _rules(legal_entity_id, now), _given(legal_entity_id)
     queued = 0
     for start in range(0, len(recipients), _BATCH):
-        rows = [_build(chosen, one, legal_entity_id, urgent=False, now=now) for one in recipients[start : start + _BATCH]]
+        rows = [_build(chosen, one, legal_entity_id, rules=rules, given=given, now=now) for one in recipients[start : start + _BATCH]]
         with transaction.atomic():
             keys = [row.dedupe_key for row in rows]
             known = set(Message.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
@@ -138,11 +141,18 @@ def send_batch(*, template: str, recipients: Sequence[Recipient], legal_entity_i
     return queued
 
 
-def _build(chosen: Template, recipient: Recipient, legal_entity_id: UUID | None, *, urgent: bool, now: dt.datetime) -> Message:
-    text = _text(chosen, recipient.variables, legal_entity_id)
-    send_at = now
-    if not urgent:
-        send_at = _rules(legal_entity_id, now).send_time(now)
+def _build(
+    chosen: Template,
+    recipient: Recipient,
+    legal_entity_id: UUID | None,
+    *,
+    rules: _Rules | None,
+    given: Mapping[str, Any],
+    now: dt.datetime,
+) -> Message:
+    """The row of one message; without rules it is urgent."""
+    text = _text(chosen, {**given, **recipient.variables})
+    send_at = now if rules is None else rules.send_time(now)
     return Message(
         id=new_id(),
         template_code=chosen.code,
@@ -153,7 +163,7 @@ def _build(chosen: Template, recipient: Recipient, legal_entity_id: UUID | None,
         phone_hash=crypto.blind_index(recipient.phone, purpose="phone"),
         masked_phone=privacy.mask_phone(recipient.phone),
         text=text,
-        urgent=urgent,
+        urgent=rules is None,
         dedupe_key=recipient.dedupe_key,
         queued_at=now,
         send_at=send_at,
@@ -162,15 +172,17 @@ def _build(chosen: Template, recipient: Recipient, legal_entity_id: UUID | None,
     )
 
 
-def _text(chosen: Template, variables: Mapping[str, Any], legal_entity_id: UUID | None) -> str:
-    given = dict(variables)
-    if legal_entity_id is not None:
-        entity = organisations.entity(legal_entity_id)
-        given = {"lender": entity.short_name, "service_phone": entity.phone, **given}
-    else:
-        given = {"lender": "车贷通", "service_phone": "", **given}
+def _given(legal_entity_id: UUID | None) -> dict[str, str]:
+    """What every text may name without being told: the lender and its telephone."""
+    if legal_entity_id is None:
+        return {"lender": "车贷通", "service_phone": ""}
+    entity = organisations.entity(legal_entity_id)
+    return {"lender": entity.short_name, "service_phone": entity.phone}
+
+
+def _text(chosen: Template, variables: Mapping[str, Any]) -> str:
     try:
-        return fill(chosen.text, given)
+        return fill(chosen.text, variables)
     except KeyError as error:
         raise VariableMissing(
             _("The template “%(code)s” needs the variable %(name)s.") % {"code": chosen.code, "name": error.args[0]}
@@ -206,7 +218,7 @@ def deliver_message(*, message_id: UUID, now: dt.datetime) -> str:
     """
     taken = _take(message_id, now)
     if taken is None:
-        return str(Message.objects.get(id=message_id).state)
+        return str(_unread(message_id).state)
     try:
         provider_ref = sms().send(message_id=taken.id, phone=taken.phone, text=taken.text)
     except GatewayRefused as refusal:
@@ -268,7 +280,7 @@ def _earlier_on_day(message: Message) -> int:
 @transaction.atomic
 def _note(message_id: UUID, deed: str, now: dt.datetime, *, provider_ref: str = "", reason: str = "") -> str:
     """Write down the result. A delivery report may have been faster than the provider's answer: then it stands."""
-    message = Message.objects.select_for_update().get(id=message_id)
+    message = _unread(message_id, lock=True)
     if message.state != State.SUBMITTING:
         return str(message.state)
     if deed in ("give_back", "lose") and message.attempts >= MAX_ATTEMPTS:
@@ -283,25 +295,51 @@ def _note(message_id: UUID, deed: str, now: dt.datetime, *, provider_ref: str = 
     return str(message.state)
 
 
+@transaction.atomic
+def _note_defect(message_id: UUID, now: dt.datetime, error: Exception) -> str:
+    """One try more of a message that cannot be handed over for a reason of ours, such as a number that cannot be decrypted."""
+    message = _unread(message_id, lock=True)
+    deed = "give_back" if message.state == State.QUEUED else "lose"
+    if message.state in (State.QUEUED, State.UNKNOWN):
+        message.start()
+        message.attempts += 1
+        message.tried_at = now
+        message.save()
+    return _note(message_id, deed, now, reason=f"defect: {type(error).__name__}")
+
+
+def _unread(message_id: UUID, *, lock: bool = False) -> Message:
+    """The message without what lies encrypted: to be had also when its key is missing."""
+    rows = Message.objects.select_for_update() if lock else Message.objects.all()
+    message: Message = rows.defer("phone", "text").get(id=message_id)
+    return message
+
+
 def sweep_messages(*, now: dt.datetime, limit: int = SWEEP_LIMIT) -> dict[str, int]:
     """Send what waits and is due (held over night, batches, tried in vain), at most `limit`, urgent ones first; and call unknown what a
-    dead worker left behind. Returns counts by resulting state."""
+    dead worker left behind. One that cannot be sent does not stop the others. Returns counts by resulting state."""
     counts: dict[str, int] = {"abandoned": _release_abandoned(now)}
     due = Message.objects.filter(Q(state=State.QUEUED) | Q(state=State.UNKNOWN), send_at__lte=now)
     for message_id in due.order_by("-urgent", "send_at", "id").values_list("id", flat=True)[:limit]:
-        state = deliver_message(message_id=message_id, now=now)
+        try:
+            state = deliver_message(message_id=message_id, now=now)
+        except Exception as error:  # whatever is wrong with one message, the others wait for this sweep
+            log.exception("message_defect", message_id=str(message_id), error=type(error).__name__)
+            state = _note_defect(message_id, now, error)
         counts[state] = counts.get(state, 0) + 1
     return counts
 
 
 @transaction.atomic
 def _release_abandoned(now: dt.datetime) -> int:
+    released = 0
     rows = Message.objects.select_for_update(skip_locked=True).filter(state=State.SUBMITTING, tried_at__lt=now - LEASE)
-    for message in rows:
+    for message in rows.defer("phone", "text"):
         message.lose()
         message.reason, message.send_at = "abandoned", now
         message.save()
-    return len(rows)
+        released += 1
+    return released
 
 
 @transaction.atomic
@@ -337,10 +375,12 @@ def set_template(
     *, code: str, text: str, legal_entity_id: UUID | None, urgent: bool = False, valid_minutes: int | None = None, actor: Actor
 ) -> MessageTemplate:
     """Put an own text in the place of the shipped one. It may use only the places of the shipped text, and `lender`, `service_phone`.
+    Staff of a lender set their own lender's texts; those for all lenders belong to operators of the whole system.
 
     Raises `BadTemplate`, `selectors.NoSuchTemplate`, `NotPermitted`.
     """
     actor.require("messaging.edit")
+    require_entity(actor, legal_entity_id)
     shipped = selectors.shipped_templates().get(code)
     if shipped is None:
         raise selectors.NoSuchTemplate(code=code)

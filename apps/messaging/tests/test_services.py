@@ -155,6 +155,12 @@ def test_a_batch_publishes_no_event_per_message(lender):
     assert OutboxMessage.objects.count() == before
 
 
+def test_a_batch_asks_for_rules_and_lender_once(lender, django_assert_max_num_queries):
+    recipients = [services.Recipient(PHONE, {"loan_number": "L", "certificate_number": "C"}, f"batch:{i}") for i in range(50)]
+    with django_assert_max_num_queries(10):
+        services.send_batch(template="settled", recipients=recipients, legal_entity_id=lender.id, actor=ACTOR, now=NOON)
+
+
 def test_a_code_that_is_too_old_is_not_sent_any_more(lender, sandbox):
     code = send(lender, "code:1", template="login_code")
     services.deliver_message(message_id=code.id, now=NOON + dt.timedelta(minutes=11))
@@ -178,6 +184,21 @@ def test_a_message_without_answer_is_asked_again_and_arrives_once(lender, sandbo
     assert services.sweep_messages(now=later) == {"abandoned": 1, "sent": 1}
     deliver_all(later)
     assert len(sandbox.messages(PHONE)) == 1
+
+
+@pytest.mark.parametrize("state", ["queued", "unknown", "submitting"])
+def test_a_message_that_cannot_be_read_does_not_stop_the_others_and_fails_in_the_end(lender, sandbox, project_time, state):
+    broken, good = send(lender, "settled:1"), send(lender, "settled:2", phone="13912345678")
+    for step in {"queued": [], "submitting": ["submitting"], "unknown": ["submitting", "unknown"]}[state]:
+        Message.objects.filter(id=broken.id).update(state=step, tried_at=NOON - dt.timedelta(hours=1))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE messaging_message SET phone = 'a256gcm:gone:AAAA' WHERE id = %s", [broken.id])
+    deliver_all(NOON)
+    assert state_of(good) == State.SENT
+    for minutes in range(1, 60):
+        deliver_all(NOON + dt.timedelta(minutes=minutes))
+    row = Message.objects.defer("phone").get(id=broken.id)
+    assert (row.state, row.attempts, row.reason) == (State.FAILED, services.MAX_ATTEMPTS, "attempts: defect: UndecryptableError")
 
 
 def test_a_report_faster_than_the_answer_stands(lender):
@@ -228,6 +249,15 @@ def test_a_lenders_own_text_takes_the_place_of_the_shipped_one_only_there(lender
     services.set_template(code="settled", text="【${lender}】${loan_number} 结清，谢谢", legal_entity_id=lender.id, actor=ACTOR)
     assert send(lender, "a").text == "【启明租赁】LN1 结清，谢谢"
     assert "结清证明编号" in send(other, "b").text
+
+
+def test_staff_set_the_texts_of_their_own_lender_alone(lender):
+    writer = Actor("staff", "a", permissions=frozenset({"messaging.edit"}), data_scope=DataScope("entity", lender.id))
+    for entity_id in (LegalEntityFactory().id, None):
+        with pytest.raises(NotPermitted):
+            services.set_template(code="settled", text="x", legal_entity_id=entity_id, actor=writer)
+    services.set_template(code="settled", text="x", legal_entity_id=lender.id, actor=writer)
+    assert [row.legal_entity_id for row in MessageTemplate.objects.all()] == [lender.id]
 
 
 @pytest.mark.parametrize("text", ["${income}", "${code"])

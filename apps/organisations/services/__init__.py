@@ -1,6 +1,6 @@
 """Deeds on legal entities, people, second factors, parameters and the first business day."""
 
-from apps.organisations.services.access import CodeTaken
+from apps.organisations.services.access import CodeTaken, require_entity
 from apps.organisations.services.entities import BusinessDayOpen, create_branch, create_legal_entity, open_business_day
 from apps.organisations.services.parameters import (
     BadParameter,
@@ -39,6 +39,7 @@ __all__ = [
     "install_parameters",
     "open_business_day",
     "propose_parameter",
+    "require_entity",
     "set_parameter",
     "shipped_parameters",
 ]
