@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.files import File
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 from rest_framework.request import Request
@@ -26,6 +26,7 @@ from apps.common.models import IdempotencyRecord
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 MAX_KEY = 128
+_LOCK_TIMEOUT = "55P03"
 
 
 class KeyMissing(BadInput):
@@ -73,7 +74,8 @@ def _sent(data: Any) -> Any:
 def once(*, owner: str, key: str, digest: str, deed: Callable[[], tuple[int, Any]]) -> tuple[int, Any, bool]:
     """Carry out `deed` once per owner and key; returns (status, body, replayed).
 
-    The record is inserted in the deed's own transaction: a parallel request waits for its end, a failure rolls both back.
+    The record is inserted in the deed's own transaction: a parallel request waits for its end, as long as it may wait for a lock; a
+    failure rolls both back.
     """
     if not key or len(key) > MAX_KEY:
         raise KeyMissing
@@ -85,9 +87,12 @@ def once(*, owner: str, key: str, digest: str, deed: Callable[[], tuple[int, Any
             earlier = IdempotencyRecord.objects.get(owner=owner, key=key)
             if earlier.digest != digest:
                 raise KeyReused from None
-            if earlier.status is None:
-                raise StillRunning from None
+            assert earlier.status is not None  # a record is committed together with its answer
             return earlier.status, earlier.body, True
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _LOCK_TIMEOUT:
+                raise
+            raise StillRunning from None
         status, body = deed()
         record.status, record.body = status, json.loads(json.dumps(body, cls=JSONEncoder))
         record.save(update_fields=["status", "body"])

@@ -80,6 +80,35 @@ def test_parallel_requests_with_one_key_do_one_deed():
     assert {str(body) for _, body, _ in results} == {"{'made': 1}"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_takes_too_long_is_said_to_be_still_running():
+    begun, over = threading.Event(), threading.Event()
+
+    def slow() -> tuple[int, dict]:
+        begun.set()
+        over.wait(10)
+        return 201, {"made": 1}
+
+    def work() -> None:
+        call(deed=slow)
+        connection.close()
+
+    first = threading.Thread(target=work)
+    first.start()
+    try:
+        assert begun.wait(10)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 50")
+        with pytest.raises(idempotency.StillRunning):
+            call()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+        over.set()
+        first.join()
+    assert call()[2] is True
+
+
 class PaperView(APIView):
     authentication_classes: list = []
     permission_classes: list = []
