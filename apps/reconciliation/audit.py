@@ -47,13 +47,15 @@ def _lines_agree(legal_entity_id: UUID) -> Check:
 
 
 def _clearing_agrees(legal_entity_id: UUID) -> Check:
-    """The clearing account holds exactly what moved and no statement has confirmed yet."""
+    """The clearing account holds exactly what moved and no statement has confirmed yet; more confirmed than moved is wrong by itself."""
     came = disbursement.moved_in_total(legal_entity_id) - selectors.matched_total(legal_entity_id, "in")
     went = disbursement.moved_out_total(legal_entity_id) - selectors.matched_total(legal_entity_id, "out")
     expected, booked = came - went, ledger.balance("1012", legal_entity_id)
     figures = {"unconfirmed_in": str(came), "unconfirmed_out": str(went), "account_1012": str(booked)}
     first = "" if booked == expected else f"account 1012 stands at {booked}, unconfirmed money at {expected}"
-    return Check("clearing account = money not confirmed yet", booked == expected, figures, first)
+    if came < 0 or went < 0:
+        first = f"statements have confirmed more than has moved: unconfirmed in {came}, out {went}"
+    return Check("clearing account = money not confirmed yet", not first, figures, first)
 
 
 def _positions_agree(legal_entity_id: UUID) -> Check:

@@ -54,11 +54,12 @@ class Pair:
     how: str = ""
 
 
-def match(ours: Sequence[OurPayment], theirs: Iterable[BankEntry], *, window: dt.timedelta) -> list[Pair]:
+def match(ours: Sequence[OurPayment], theirs: Iterable[BankEntry], *, window: dt.timedelta, settled: Iterable[str] = ()) -> list[Pair]:
     """Bring payments and statement lines together: by order number or bank's number, the rest by amount and nearest time.
 
     Every payment whose money has moved and every line comes out in exactly one pair, but for a second line of one order, which is a
-    `duplicate`. One pass and dictionaries: a million against a million is a matter of seconds.
+    `duplicate`, as is any line of an order number in `settled`, whose line has come before. One pass and dictionaries: a million against a
+    million is a matter of seconds.
     """
     by_number: dict[str, OurPayment] = {}
     for payment in ours:
@@ -66,7 +67,7 @@ def match(ours: Sequence[OurPayment], theirs: Iterable[BankEntry], *, window: dt
         if payment.bank_ref:
             by_number.setdefault(payment.bank_ref, payment)
     pairs: list[Pair] = []
-    taken: set[str] = set()
+    taken: set[str] = set(settled)
     loose: list[BankEntry] = []
     for entry in theirs:
         payment_found = by_number.get(entry.order_no) or by_number.get(entry.serial)

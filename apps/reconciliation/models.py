@@ -117,12 +117,33 @@ class BankLine(BusinessModel):
         verbose_name_plural = _("statement lines")
         constraints = [
             models.UniqueConstraint(fields=["legal_entity", "channel", "serial"], name="bank_line_once"),
+            models.UniqueConstraint(fields=["legal_entity", "matched_order_no"], condition=Q(result="matched"), name="order_matched_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="bank_line_above_zero"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return self.serial
+
+
+class LateMatch(BusinessModel):
+    """A line that came before the result of our order did, matched when the result was there; it stands beside the append-only line."""
+
+    line = models.OneToOneField(BankLine, on_delete=models.PROTECT, related_name="late_match", verbose_name=_("statement line"))
+    legal_entity = _entity("late_matches")
+    order_no = models.CharField(_("our order"), max_length=64)
+    matched_at = models.DateTimeField(_("matched at"))
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("late match")
+        verbose_name_plural = _("late matches")
+        constraints = [models.UniqueConstraint(fields=["legal_entity", "order_no"], name="order_matched_late_once")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.order_no
 
 
 DIFFERENCE_EDGES = {

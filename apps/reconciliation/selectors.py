@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from apps.common.money import ZERO
 from apps.reconciliation.domain import MATCHED
@@ -23,13 +23,16 @@ def open_differences(user: Any) -> QuerySet[Difference]:
     return Difference.objects.visible_to(user).exclude(state=Difference.State.RESOLVED).order_by("created_at", "id")
 
 
+def _matched_lines(legal_entity_id: UUID) -> QuerySet[BankLine]:
+    """Lines that confirm an order of ours, at once or when its result came later."""
+    return BankLine.objects.filter(Q(result=MATCHED) | Q(late_match__isnull=False), legal_entity_id=legal_entity_id)
+
+
 def matched_total(legal_entity_id: UUID, direction: str) -> Decimal:
     """What statements have confirmed so far, in yuan; `direction` is `in` or `out`."""
-    lines = BankLine.objects.filter(legal_entity_id=legal_entity_id, direction=direction, result=MATCHED)
-    return lines.aggregate(total=Sum("amount"))["total"] or ZERO
+    return _matched_lines(legal_entity_id).filter(direction=direction).aggregate(total=Sum("amount"))["total"] or ZERO
 
 
 def matched_orders(legal_entity_id: UUID) -> dict[str, Decimal]:
     """Our order number → the amount of the bank's line that confirmed it."""
-    lines = BankLine.objects.filter(legal_entity_id=legal_entity_id, result=MATCHED)
-    return dict(lines.values_list("matched_order_no", "amount"))
+    return dict(_matched_lines(legal_entity_id).values_list("matched_order_no", "amount"))

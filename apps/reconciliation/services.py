@@ -22,7 +22,7 @@ from apps.organisations import selectors as organisations
 from apps.reconciliation import domain
 from apps.reconciliation.domain import BankEntry, OurPayment, Pair
 from apps.reconciliation.gateways import Statement, bank
-from apps.reconciliation.models import BankLine, Difference, ReconciliationBatch
+from apps.reconciliation.models import BankLine, Difference, LateMatch, ReconciliationBatch
 
 log = structlog.get_logger(__name__)
 _State = Difference.State
@@ -73,10 +73,16 @@ def reconcile(*, legal_entity_id: UUID, day: dt.date, actor: Actor, now: dt.date
 
 
 def apply_statement(*, legal_entity_id: UUID, statement: Statement, actor: Actor, now: dt.datetime) -> Outcome:
-    """Apply a statement once: the same content again changes nothing. A later, longer one of the day brings only its new lines."""
+    """Apply a statement once. A later, longer one of the day brings only its new lines; the same content again brings none.
+
+    Lines that came before our own result are looked at again each time. Raises `BrokenStatement`, for the same content each time.
+    """
     batch, is_new = _receive(legal_entity_id, statement, now)
+    if batch.state == ReconciliationBatch.State.REJECTED:
+        raise BrokenStatement(batch.reason)
     if not is_new:
-        return _outcome(batch, applied=False)
+        _match_late(legal_entity_id, actor, now)
+        return _outcome(ReconciliationBatch.objects.get(id=batch.id), applied=False)
     problem = _problem_with(statement)
     if problem:
         _reject(batch.id, problem)
@@ -145,17 +151,16 @@ def _match(batch_id: UUID, statement: Statement, actor: Actor, now: dt.datetime)
         return batch
     batch.start_matching()
     batch.save()
+    _match_late(batch.legal_entity_id, actor, now)
     theirs = _new_entries_of(batch, statement)
     ours = _our_payments(batch, theirs)
     hours = organisations.parameter("reconciliation.window_hours", on=batch.day, legal_entity_id=batch.legal_entity_id)
-    pairs = domain.match(ours, theirs, window=dt.timedelta(hours=hours))
+    pairs = domain.match(ours, theirs, window=dt.timedelta(hours=hours), settled=_settled(batch.legal_entity_id, ours))
     BankLine.objects.bulk_create(_line(batch, pair) for pair in pairs if pair.theirs is not None)
-    for pair in pairs:
-        _treat(batch, pair, actor, now)
+    batch.matched_count = sum(pair.result == domain.MATCHED for pair in pairs)
+    batch.difference_count = sum([_treat(batch, pair, actor, now) for pair in pairs])
     _reopen_carried_too_long(batch)
     batch.line_count = len(theirs)
-    batch.matched_count = sum(pair.result == domain.MATCHED for pair in pairs)
-    batch.difference_count = len(pairs) - batch.matched_count
     if batch.difference_count:
         batch.differ()
     else:
@@ -179,21 +184,19 @@ def _new_entries_of(batch: ReconciliationBatch, statement: Statement) -> list[Ba
 
 
 def _our_payments(batch: ReconciliationBatch, theirs: list[BankEntry]) -> list[OurPayment]:
-    """Payments that the lines name, payments of the day, and those carried from earlier days; without what was matched before."""
-    carried = Difference.objects.filter(legal_entity_id=batch.legal_entity_id, kind=domain.SHORT, state=_State.CARRIED)
-    names = {entry.order_no for entry in theirs if entry.order_no} | set(carried.values_list("order_no", flat=True))
-    facts = disbursement.payments(legal_entity_id=batch.legal_entity_id, day=batch.day, order_nos=names)
-    matched = set(
-        BankLine.objects.filter(
-            legal_entity_id=batch.legal_entity_id, result=domain.MATCHED, matched_order_no__in=[fact.order_no for fact in facts]
-        ).values_list("matched_order_no", flat=True)
-    )
-    named = {entry.order_no for entry in theirs}
+    """Payments that the lines name, payments of the day, and those that earlier statements did not show."""
+    missing = Difference.objects.filter(legal_entity_id=batch.legal_entity_id, kind=domain.SHORT).exclude(state=_State.RESOLVED)
+    names = {entry.order_no for entry in theirs if entry.order_no} | set(missing.values_list("order_no", flat=True))
     return [
         OurPayment(fact.kind, fact.order_no, fact.direction, fact.amount, fact.state, fact.at, fact.bank_ref)
-        for fact in facts
-        if fact.order_no not in matched or fact.order_no in named
+        for fact in disbursement.payments(legal_entity_id=batch.legal_entity_id, day=batch.day, order_nos=names)
     ]
+
+
+def _settled(legal_entity_id: UUID, ours: list[OurPayment]) -> set[str]:
+    """Orders whose line has come before, be it ahead of their result: another line of theirs is money moved twice."""
+    lines = BankLine.objects.filter(legal_entity_id=legal_entity_id, result__in=[domain.MATCHED, domain.STATE_DIFFERS])
+    return set(lines.filter(matched_order_no__in=[one.order_no for one in ours]).values_list("matched_order_no", flat=True))
 
 
 def _line(batch: ReconciliationBatch, pair: Pair) -> BankLine:
@@ -214,19 +217,14 @@ def _line(batch: ReconciliationBatch, pair: Pair) -> BankLine:
     )
 
 
-def _treat(batch: ReconciliationBatch, pair: Pair, actor: Actor, now: dt.datetime) -> None:
-    """A match moves the money from clearing to the bank and ends a case that waited for it; anything else is a case."""
+def _treat(batch: ReconciliationBatch, pair: Pair, actor: Actor, now: dt.datetime) -> bool:
+    """A match moves the money from clearing to the bank and ends a case that waited for it; anything else is a case, True when new."""
     if pair.result == domain.MATCHED:
         assert pair.ours is not None
         assert pair.theirs is not None
-        _post_cleared(batch, pair.ours, pair.theirs, actor, now)
-        for case in Difference.objects.select_for_update().filter(
-            legal_entity_id=batch.legal_entity_id, order_no=pair.ours.order_no, state=_State.CARRIED
-        ):
-            case.resolve()
-            case.resolved_at, case.reason = now, f"matched with {pair.theirs.serial}"
-            case.save()
-        return
+        _post_cleared(batch.legal_entity_id, pair.ours.order_no, pair.theirs.serial, pair.theirs.direction, pair.theirs.amount, actor, now)
+        _resolve_cases(batch.legal_entity_id, [domain.SHORT], pair.ours.order_no, pair.theirs.serial, now)
+        return False
     case, created = Difference.objects.get_or_create(
         legal_entity_id=batch.legal_entity_id,
         kind=pair.result,
@@ -243,16 +241,55 @@ def _treat(batch: ReconciliationBatch, pair: Pair, actor: Actor, now: dt.datetim
     if created and pair.result == domain.SHORT:
         case.carry()
         case.save()
+    return created
 
 
-def _post_cleared(batch: ReconciliationBatch, payment: OurPayment, entry: BankEntry, actor: Actor, now: dt.datetime) -> None:
+@transaction.atomic
+def _match_late(legal_entity_id: UUID, actor: Actor, now: dt.datetime) -> None:
+    """Lines that came while our order had no result yet: those whose money has moved since, with the same amount, are matched now."""
+    waiting = BankLine.objects.select_for_update(of=("self",)).filter(
+        legal_entity_id=legal_entity_id, result=domain.STATE_DIFFERS, late_match=None
+    )
+    lines = list(waiting.order_by("occurred_at", "serial"))
+    moved = disbursement.moved_amounts(legal_entity_id, order_nos=[line.matched_order_no for line in lines])
+    for line in lines:
+        order_no = line.matched_order_no
+        if moved.get(order_no) != line.amount:
+            continue
+        _match, created = LateMatch.objects.get_or_create(
+            legal_entity_id=legal_entity_id, order_no=order_no, defaults={"line": line, "matched_at": now}
+        )
+        if created:
+            _post_cleared(legal_entity_id, order_no, line.serial, line.direction, line.amount, actor, now)
+            _resolve_cases(legal_entity_id, [domain.SHORT, domain.STATE_DIFFERS], order_no, line.serial, now)
+
+
+def _resolve_cases(legal_entity_id: UUID, kinds: list[str], order_no: str, serial: str, now: dt.datetime) -> None:
+    """What waited for this match is over, wherever it stood: a proposal is taken back, and its batch closes with its last case."""
+    cases = Difference.objects.select_for_update(of=("self",)).filter(legal_entity_id=legal_entity_id, kind__in=kinds, order_no=order_no)
+    for case in cases.exclude(state=_State.RESOLVED):
+        if case.state == _State.PROPOSED:
+            case.reopen()
+            case.save()
+        if case.state == _State.OPEN:
+            case.carry()
+            case.save()
+        case.resolve()
+        case.resolved_at, case.reason = now, f"matched with {serial}"
+        case.save()
+        _close_if_settled(case.batch_id)
+
+
+def _post_cleared(
+    legal_entity_id: UUID, order_no: str, serial: str, direction: str, amount: Decimal, actor: Actor, now: dt.datetime
+) -> None:
     ledger.post(
-        legal_entity_id=batch.legal_entity_id,
-        business_date=organisations.business_date(batch.legal_entity_id),
-        event="clearing_in" if entry.direction == "in" else "clearing_out",
-        amounts=[ledger.Posting(component="money", amount=Decimal(entry.amount))],
-        reference=f"{batch.channel}:{entry.serial}",
-        narrative=payment.order_no,
+        legal_entity_id=legal_entity_id,
+        business_date=organisations.business_date(legal_entity_id),
+        event="clearing_in" if direction == "in" else "clearing_out",
+        amounts=[ledger.Posting(component="money", amount=amount)],
+        reference=f"{CHANNEL}:{serial}",
+        narrative=order_no,
         actor=actor,
         now=now,
     )
