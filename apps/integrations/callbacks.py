@@ -1,7 +1,11 @@
 """Results that outside parties send to us: verify, apply once through the owning context, record, answer.
 
+The nonce of a callback is kept together with what it did, in one transaction: when that fails, the same bytes may come again. A callback
+that is repeated because our answer was lost is told what the first was told, and does nothing.
+
 The answer steers the sender's repetition: 200 ends it (applied, or known already), 404 asks for it (the order is not recorded yet),
-422 is a definite no (unreadable, wrong amount, contradiction: nothing is changed and staff see it), 401 means the signature does not stand.
+422 is a definite no (unreadable, wrong amount, contradiction: nothing is changed and staff see it), 401 means the signature does not stand,
+or its nonce was used for other bytes.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ log = structlog.get_logger(__name__)
 _RECEIVED = Counter("carloan_callbacks_total", "Callbacks of outside parties.", ["party", "outcome"])
 _STATUS = {"applied": 200, "duplicate": 200, "progress": 200, "superseded": 200, "unknown_order": 404}
 REFUSED_STATUS = 422
+REPLAYED_STATUS = 401
 PURGED_AT_ONCE = 100
 
 
@@ -59,9 +64,7 @@ def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.dat
         return 401, error.code
     operation, reference, outcome = "callback", "", "defect"
     try:
-        if _is_replay(party, nonce):
-            outcome = "replayed"
-            return 401, outcome
+        _forget_stale_nonces()
         try:
             deed = _deed(reader.read_callback(body))
         except (GatewayUnknown, KeyError, ValueError, TypeError):
@@ -69,21 +72,39 @@ def receive(*, party: str, path: str, body: bytes, headers: Headers, now: dt.dat
             return REFUSED_STATUS, outcome
         operation, reference = deed.operation, deed.reference
         with recorded_as(Actor.system(f"integrations.{party}"), reason="callback", reference=reference):
-            outcome = deed.apply(now)
-        return _STATUS.get(outcome, REFUSED_STATUS), outcome
+            first, told = _apply_once(party, nonce, fingerprint(body)["sha256"], deed, now)
+        outcome = told if first else "replayed"
+        return _STATUS.get(told, REPLAYED_STATUS if told == "replayed" else REFUSED_STATUS), told
     finally:
         _RECEIVED.labels(party, outcome).inc()
         _record(party, operation, reference, outcome, body, nonce, round((time.monotonic() - started) * 1000))
 
 
-def _is_replay(party: str, nonce: str) -> bool:
-    with transaction.atomic():
-        stale = CallbackNonce.objects.filter(seen_at__lt=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2 * MAX_AGE_S))
-        old = list(stale.select_for_update(skip_locked=True).values_list("id", flat=True)[:PURGED_AT_ONCE])
-        if old:
-            CallbackNonce.objects.filter(id__in=old).delete()
-    _, is_new = CallbackNonce.objects.get_or_create(party=party, nonce=nonce)
-    return not is_new
+@transaction.atomic
+def _apply_once(party: str, nonce: str, digest: str, deed: Deed, now: dt.datetime) -> tuple[bool, str]:
+    """Do the deed unless its nonce did it before; whether this was the first time, and the outcome to tell.
+
+    Of two that come at once, the second waits here for the first. An order that is not recorded yet leaves no nonce: the sender shall ask
+    again.
+    """
+    seen, is_new = CallbackNonce.objects.get_or_create(party=party, nonce=nonce, defaults={"digest": digest})
+    if not is_new:
+        return False, seen.outcome if seen.digest == digest else "replayed"
+    outcome = deed.apply(now)
+    if outcome == "unknown_order":
+        seen.delete()
+    else:
+        seen.outcome = outcome
+        seen.save(update_fields=["outcome"])
+    return True, outcome
+
+
+@transaction.atomic
+def _forget_stale_nonces() -> None:
+    stale = CallbackNonce.objects.filter(seen_at__lt=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2 * MAX_AGE_S))
+    old = list(stale.select_for_update(skip_locked=True).values_list("id", flat=True)[:PURGED_AT_ONCE])
+    if old:
+        CallbackNonce.objects.filter(id__in=old).delete()
 
 
 def _deed(notice: Notice) -> Deed:

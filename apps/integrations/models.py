@@ -6,10 +6,12 @@ from django.db import models
 
 
 class CallbackNonce(models.Model):
-    """The nonce of a callback that carried a good signature: seen twice, it is a replay. Kept as long as its signature is fresh."""
+    """The nonce of a callback that was applied, with the outcome: coming again it does nothing. Kept as long as its signature is fresh."""
 
     party = models.CharField(max_length=32)
     nonce = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)  # SHA-256 of the body: other bytes under a used nonce are not trusted
+    outcome = models.CharField(max_length=32, blank=True)
     # Wall clock, like the timestamps of the signatures; the project's clock may be moved.
     seen_at = models.DateTimeField(auto_now_add=True, db_index=True)
 

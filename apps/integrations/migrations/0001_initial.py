@@ -18,6 +18,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('party', models.CharField(max_length=32)),
                 ('nonce', models.CharField(max_length=64)),
+                ('digest', models.CharField(max_length=64)),
+                ('outcome', models.CharField(blank=True, max_length=32)),
                 ('seen_at', models.DateTimeField(auto_now_add=True, db_index=True)),
             ],
             options={

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.common import clock, outbox
@@ -24,6 +25,7 @@ from apps.integrations.notices import BankNotice
 from apps.integrations.sandbox.personas import card_number_for, id_number_for
 from apps.integrations.signatures import SignatureRefused
 from apps.messaging import services as messaging
+from apps.messaging.models import Receipt
 from apps.organisations.tests.factories import LegalEntityFactory
 
 SYSTEM = Actor.system("test")
@@ -47,13 +49,6 @@ class TestTrust:
     @pytest.mark.parametrize("age_s", [301, -301])
     def test_a_stale_callback_is_refused(self, sandbox, age_s):
         assert sandbox.post_callback("bank", result(), timestamp=int(time.time()) - age_s) == 401
-
-    def test_a_replay_is_refused_and_visible(self, sandbox):
-        nonce = uuid4().hex
-        sandbox.post_callback("bank", result(), nonce=nonce)
-        assert sandbox.post_callback("bank", result(), nonce=nonce) == 401
-        assert GatewayCall.objects.latest("id").outcome == "replayed"
-        assert CallbackNonce.objects.count() == 1
 
     def test_nonces_are_forgotten_when_their_signatures_are_stale(self, sandbox):
         old = CallbackNonce.objects.create(party="bank", nonce="a" * 32)
@@ -119,6 +114,66 @@ class TestSms:
 
     def test_a_report_on_an_unknown_message_is_asked_for_again(self, sandbox):
         assert sandbox.post_callback("sms", {"message_id": str(uuid4()), "status": "delivered"}) == 404
+
+
+class TestRepetition:
+    """The same signed bytes once more: after a failure of ours, after an answer of ours that was lost, or by somebody who listened."""
+
+    @pytest.fixture
+    def report(self, sandbox, lender):
+        message = messaging.send(
+            template="login_code",
+            phone=PHONE,
+            variables={"code": "482913", "minutes": 10},
+            legal_entity_id=lender.id,
+            dedupe_key="m",
+            actor=SYSTEM,
+            now=clock.now(),
+        )
+        outbox.dispatch()
+        return sandbox.take_callbacks()[0].payload | {"message_id": str(message.id)}
+
+    @pytest.fixture
+    def signing(self):
+        return {"nonce": uuid4().hex, "timestamp": int(time.time())}
+
+    def delivered(self, report) -> int:
+        return Receipt.objects.filter(message_id=report["message_id"], status="delivered").count()
+
+    def test_a_result_that_met_an_error_of_the_database_is_applied_when_it_comes_again(self, sandbox, report, signing):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION no_receipts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;"
+                "CREATE TRIGGER no_receipts BEFORE INSERT ON messaging_receipt FOR EACH ROW EXECUTE FUNCTION no_receipts()"
+            )
+            assert sandbox.post_callback("sms", report, **signing) == 500
+            cursor.execute("DROP TRIGGER no_receipts ON messaging_receipt")
+        assert sandbox.post_callback("sms", report, **signing) == 200
+        assert outcomes("sms") == ["defect", "applied"]
+        assert self.delivered(report) == 1
+
+    def test_a_repetition_after_a_lost_answer_is_told_the_same_and_does_nothing(self, sandbox, report, signing):
+        assert [sandbox.post_callback("sms", report, **signing) for _ in range(3)] == [200] * 3
+        assert outcomes("sms") == ["applied", "replayed", "replayed"]
+        assert self.delivered(report) == 1
+        assert CallbackNonce.objects.count() == 1
+
+    def test_a_definite_no_stays_one(self, sandbox, report, signing):
+        sandbox.post_callback("sms", report)
+        contrary = report | {"status": "failed", "reason": "off"}
+        assert [sandbox.post_callback("sms", contrary, **signing) for _ in range(2)] == [422, 422]
+        assert outcomes("sms") == ["applied", "contradiction", "replayed"]
+
+    def test_a_used_nonce_does_not_carry_other_bytes(self, sandbox, report, signing):
+        sandbox.post_callback("sms", report | {"status": "sent"}, **signing)
+        assert sandbox.post_callback("sms", report, **signing) == 401
+        assert outcomes("sms") == ["progress", "replayed"]
+        assert self.delivered(report) == 0
+
+    def test_what_came_too_early_is_looked_at_again(self, sandbox, signing):
+        assert [sandbox.post_callback("bank", result(), **signing) for _ in range(2)] == [404, 404]
+        assert outcomes("bank") == ["unknown_order", "unknown_order"]
+        assert not CallbackNonce.objects.exists()
 
 
 class TestIdentity:
