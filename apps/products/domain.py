@@ -143,12 +143,19 @@ class Wish:
     limit: Decimal | None = None
     annual_rate: Decimal | None = None
     vehicle_price: Decimal | None = None
+    guide_price: Decimal | None = None
     power: str | None = None
     ltv_caps: Mapping[str, Decimal] = field(default_factory=dict)
     max_term: int | None = None
     monthly_income: Decimal | None = None
     monthly_debts: Decimal = ZERO
     age: int | None = None
+
+    @property
+    def value(self) -> Decimal:
+        """What the car is worth as a security: the lower of its price and its guide price; zero without a car."""
+        known = [price for price in (self.vehicle_price, self.guide_price) if price is not None]
+        return min(known) if self.vehicle_price is not None else ZERO
 
 
 @dataclass(frozen=True)
@@ -398,7 +405,7 @@ def approval_chance(plan: Plan, grade: str) -> Decimal:
 
 
 def ltv_cap_of(product: ProductFacts, wish: Wish) -> Decimal | None:
-    """Greatest share of the price that may be financed: the product's and the market's, and what own money leaves. None without a car.
+    """Greatest share of the car's value that may be financed: the product's, the market's, and what own money leaves. None without a car.
 
     A car of unknown power is held to the strictest.
     """
@@ -411,13 +418,13 @@ def ltv_cap_of(product: ProductFacts, wish: Wish) -> Decimal | None:
 
 
 def _principal(product: ProductFacts, wish: Wish) -> Decimal:
-    """What may be lent of what was asked: never above limit, product and share of the price; cut to whole hundreds when it is less."""
+    """What may be lent of what was asked: never above limit, product and share of the value; cut to whole hundreds when it is less."""
     bounds = [product.amount_max]
     if wish.limit is not None:
         bounds.append(wish.limit)
     cap = ltv_cap_of(product, wish)
     if cap is not None:
-        bounds.append((cap * (wish.vehicle_price or ZERO)).quantize(CENT, ROUND_DOWN))
+        bounds.append((cap * wish.value).quantize(CENT, ROUND_DOWN))
     most = min(bounds)
     if wish.amount <= most:
         return wish.amount
@@ -477,7 +484,7 @@ def _draft(product: ProductFacts, option: OptionFacts, wish: Wish, principal: De
         vehicle_price=price_of_car if product.max_ltv else ZERO,
         down_payment=own_money if product.kind == Kind.CAR_LEASE_BACK else ZERO,
         deposit=own_money if product.kind == Kind.CAR_LEASE_DIRECT else ZERO,
-        ltv=_fraction(principal / price_of_car) if product.max_ltv and price_of_car else None,
+        ltv=_fraction(principal / wish.value) if product.max_ltv and wish.value else None,
         ltv_cap=ltv_cap_of(product, wish),
         payment_to_income=None,
         day_count=product.day_count,

@@ -60,10 +60,12 @@ def lay_offers(application: Application, *, actor: Actor, now: dt.datetime, fact
 def plans_for(application: Application, day: dt.date) -> list[Plan]:
     """The plans that fit, best first."""
     person = customers.subject(application.customer_id, on=day)
+    car = vehicle(application.vehicle_id) if application.vehicle_id else None
     return products.match_plans(
         legal_entity_id=application.legal_entity_id,
         lease_type=application.lease_type or None,
         vehicle_price=application.vehicle_price,
+        guide_price=car.guide_price if car else None,
         requested_amount=application.requested_amount,
         requested_term=application.requested_term,
         grade=application.grade,
@@ -71,7 +73,7 @@ def plans_for(application: Application, day: dt.date) -> list[Plan]:
         annual_rate=application.annual_rate,
         monthly_income=person.monthly_income,
         on=day,
-        power=vehicle(application.vehicle_id).power if application.vehicle_id else None,
+        power=car.power if car else None,
         age=person.age,
         monthly_debts=risk.monthly_obligations(application.decision_ref) if application.decision_ref else ZERO,
     )

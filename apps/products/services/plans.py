@@ -38,6 +38,7 @@ def match_plans(
     legal_entity_id: UUID,
     lease_type: str | None,
     vehicle_price: Decimal | None,
+    guide_price: Decimal | None,
     requested_amount: Decimal,
     requested_term: int | None,
     grade: str,
@@ -52,12 +53,14 @@ def match_plans(
     """All plans that fit, best first. Amounts in yuan, rates as fractions; `limit` and `annual_rate` are the decision's.
 
     `lease_type` is `direct` (正租), `leaseback` (回租) or None (with a vehicle: both; without: cash). A car of unknown `power` is held to
-    the stricter share of the price. More is lent than neither limit nor share allows: a plan may be for less than was asked.
+    the stricter share; shares are of the lower of price and `guide_price`, which is None only without a car. More is lent than neither
+    limit nor share allows: a plan may be for less than was asked.
     """
     found = matching(
         legal_entity_id=legal_entity_id,
         lease_type=lease_type,
         vehicle_price=vehicle_price,
+        guide_price=guide_price,
         requested_amount=requested_amount,
         requested_term=requested_term,
         grade=grade,
@@ -77,6 +80,7 @@ def matching(
     legal_entity_id: UUID,
     lease_type: str | None,
     vehicle_price: Decimal | None,
+    guide_price: Decimal | None,
     requested_amount: Decimal,
     requested_term: int | None,
     grade: str,
@@ -101,6 +105,7 @@ def matching(
         limit=limit,
         annual_rate=annual_rate,
         vehicle_price=vehicle_price,
+        guide_price=guide_price,
         power=power,
         ltv_caps={power: rules[f"car_loan.ltv_max.{power}"] for power in ("ice", "nev")} if is_car else {},
         max_term=rules["car_loan.term_months_max" if is_car else "consumer_loan.term_months_max"],

@@ -78,6 +78,7 @@ WISH = Wish(
     limit=D("200000.00"),
     annual_rate=D("0.108"),
     vehicle_price=D("152800.00"),
+    guide_price=D("152800.00"),
     power="nev",
     ltv_caps={"ice": D("0.80"), "nev": D("0.85")},
     max_term=60,
@@ -98,6 +99,14 @@ def by_code(found: tuple[Plan, ...]) -> dict[str, Plan]:
 
 def refused(product: ProductFacts = PRODUCT, **changes) -> set[str]:
     return {refusal.code for refusal in match([product], dataclasses.replace(WISH, **changes)).refusals}
+
+
+def test_a_price_above_the_guide_price_lends_no_more():
+    """The car is worth the lower of both: 0.85 × 120,000 = 102,000, whatever was agreed above it; below it the price counts."""
+    for paid, worth, lent in (("144000", "120000", "102000"), ("120000", "120000", "102000"), ("120000", "144000", "102000")):
+        plan = by_code(plans(vehicle_price=D(paid), guide_price=D(worth)))["H36"]
+        assert (plan.principal, plan.ltv, plan.down_payment) == (D(lent), D("0.8500"), D(paid) - D(lent))
+    assert by_code(plans(vehicle_price=D("144000"), guide_price=None))["H36"].principal == D("120000.00")
 
 
 def test_the_sums_of_the_reference_order_come_out():
