@@ -9,7 +9,8 @@ class DisbursementConfig(AppConfig):
         from apps.organisations.business_day import Step, register
 
         register(Step(name="vouchers", phase="open", order=25, run="apps.disbursement.eod.end_vouchers"))
-        register(Step(name="debit_orders", phase="open", order=30, run="apps.disbursement.eod.order_debits"))
+        parts = "apps.disbursement.eod.debit_parts"
+        register(Step(name="debit_orders", phase="open", order=30, run="apps.disbursement.eod.order_debits", partitions=parts))
         approvals.register(
             approvals.Kind(
                 name="disbursement.payment_result",

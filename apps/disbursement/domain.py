@@ -155,6 +155,7 @@ class PaymentFacts:
     signed_at: dt.datetime | None
     liveness_fresh: bool
     card_valid: bool
+    may_borrow: bool
     payee_complete: bool
     at: dt.datetime
 
@@ -176,6 +177,7 @@ def payment_checks(facts: PaymentFacts, *, signed_within: dt.timedelta) -> tuple
         Check("contract_valid", facts.contract_valid, "its signatures cover the whole file and verify"),
         Check("amount_agrees", facts.contract_amount == facts.amount, "the contract names the amount to be paid"),
         Check("person_seen", facts.liveness_fresh or lately_signed, "liveness is fresh or the signing recent"),
+        Check("may_borrow", facts.may_borrow, "the customer is verified, not restricted, with live proofs and ID card"),
         Check("card_valid", facts.card_valid, "the debit card passed its check"),
         Check("payee_complete", facts.payee_complete, "the payee's account is known"),
     )

@@ -28,15 +28,23 @@ def end_vouchers(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], no
     return StepResult(done=done, set_aside=set_aside)
 
 
+def debit_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
+    """Ranges of loans with an instalment unpaid on the day being opened; none on most days."""
+    return loans.due_ranges(entity_id, due_by=day)
+
+
 def order_debits(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
-    """Order the debit of every loan that owes something on the day being opened and whose plan says so; once per loan and day."""
+    """Order the debit of every loan of the part that owes something on the day being opened and whose plan says so; once a day each.
+
+    A loan that cannot be worked out is set aside.
+    """
     done, set_aside = 0, []
-    for loan in loans.loans_due(entity_id, day):
+    for loan in loans.due_loans(entity_id, day, partition):
         try:
             with transaction.atomic():
                 order = services.order_debit(loan_id=loan.loan_id, day=day, now=now)
-        except CarloanError as error:
-            set_aside.append((loan.number, error.detail))
+        except (CarloanError, ValueError, ArithmeticError) as error:
+            set_aside.append((loan.number, str(error)))
         else:
             done += order is not None
     return StepResult(done=done, set_aside=set_aside)

@@ -174,13 +174,54 @@ def moved_amounts(legal_entity_id: UUID, *, order_nos: Iterable[str]) -> dict[st
     return {**dict(out.values_list("order_no", "amount")), **dict(came.values_list("order_no", "amount"))}
 
 
+@dataclass(frozen=True)
+class DebitFact:
+    """A debit whose money has come in. `on_loan`: it stands on its loan under `reference`, neither given back nor in suspense."""
+
+    order_no: str
+    reference: str
+    amount: Decimal
+    finished_at: dt.datetime | None
+    on_loan: bool
+
+
+def debits_in(legal_entity_id: UUID) -> list[DebitFact]:
+    """Every debit that has brought money in, by order number."""
+    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN).order_by("order_no")
+    return [
+        DebitFact(row.order_no, row.reference, row.amount, row.finished_at, row.state == "succeeded" and row.booked_as != "suspense")
+        for row in rows.only("order_no", "amount", "finished_at", "state", "booked_as").iterator()
+    ]
+
+
+def guarantees_standing(legal_entity_id: UUID) -> Decimal:
+    """Sum in yuan of vouchers whose guarantee stands: issued or used, and not paid yet."""
+    rows = Voucher.objects.filter(legal_entity_id=legal_entity_id, state__in=[Voucher.State.ISSUED, Voucher.State.USED])
+    return rows.aggregate(total=Sum("amount"))["total"] or ZERO
+
+
 def position_offenders(legal_entity_id: UUID) -> list[tuple[str, Decimal, Decimal]]:
-    """Funding accounts whose available money is not what their movements leave: (account, by its sums, by its movements)."""
-    sign = {"top_up": 1, "reserve": -1, "release": 1, "pay": 0, "return": 1}
+    """Sums of funding accounts that are not what their movements, or paid money that is not what their transfers make them.
+
+    Each with the account and the sum's name, the sum as stored, and as it should be.
+    """
+    transfers = dict(
+        TransferOrder.objects.filter(
+            legal_entity_id=legal_entity_id, disbursement__state__in=MOVED_OUT, disbursement__order_no=F("order_no")
+        )
+        .order_by()
+        .values_list("account_id")
+        .annotate(total=Sum("amount"))
+    )
     offenders = []
     for account in FundingAccount.objects.filter(legal_entity_id=legal_entity_id).select_related("funder").order_by("funder__code"):
-        rows = account.movements.order_by().values("kind").annotate(total=Sum("amount"))
-        left = sum((sign[row["kind"]] * row["total"] for row in rows), start=ZERO)
-        if left != account.position.available:
-            offenders.append((account.funder.code, account.position.available, left))
+        moved = dict(account.movements.order_by().values_list("kind").annotate(total=Sum("amount")))
+        top_up, reserve, release, pay, returned = (moved.get(kind, ZERO) for kind in ("top_up", "reserve", "release", "pay", "return"))
+        told = [
+            ("topped_up", account.topped_up, top_up),
+            ("reserved", account.reserved, reserve - release - pay),
+            ("paid", account.paid, pay - returned),
+            ("paid, by transfers", account.paid, transfers.get(account.id, ZERO) - returned),
+        ]
+        offenders += [(f"{account.funder.code} {name}", stored, wanted) for name, stored, wanted in told if stored != wanted]
     return offenders

@@ -32,6 +32,15 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
     "122101": ("fees", ((1, "fee", ("fee", "fee_vat")), (-1, "repayment", ("fee",)))),
     "1304": ("loss provision", ((1, "provision", ("principal",)),)),
     "224102": ("customers' credit", ((1, "repayment", ("credit",)),)),
+    "601101": ("interest income", ((1, "accrual", ("interest",)),)),
+    "601102": ("penalty income", ((1, "penalty", ("penalty",)),)),
+    "601103": ("compound interest income", ((1, "penalty", ("compound",)),)),
+    "6021": ("fee income", ((1, "fee", ("fee",)),)),
+    "222101": (
+        "output tax",
+        ((1, "accrual", ("interest_vat",)), (1, "penalty", ("penalty_vat", "compound_vat")), (1, "fee", ("fee_vat",))),
+    ),
+    "6702": ("provision expense", ((1, "provision", ("principal",)),)),
     "9002": ("interest off balance", ((1, "non_accrual", ("interest", "penalty", "compound")),)),
 }
 
@@ -66,6 +75,11 @@ def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
         yield _compare(f"sub-ledger = general ledger: {name}", code, sub, ledger.balance(code, entity))
     partner = booked.get(("disbursement", "principal", True), ZERO) - booked.get(("repayment", "principal", True), ZERO)
     yield _compare("sub-ledger = general ledger: partners' principal", "9004", partner, ledger.balance("9004", entity))
+    # Funders' own money stands on 224101, too: only what loans have posted there is compared.
+    collected = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event == "repayment"), start=ZERO)
+    owed = collected - booked.get(("disbursement", "principal", True), ZERO)
+    general = ledger.moved_by("224101", entity, ["disbursement", "repayment"])
+    yield _compare("sub-ledger = general ledger: partners' money", "224101", owed, general)
     earned = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event in _EARNING), start=ZERO)
     paid = sum((amount for (event, part, p), amount in booked.items() if p and event == "repayment" and part != "principal"), start=ZERO)
     yield _compare("sub-ledger = general ledger: partners' interest", "9005", earned - paid, ledger.balance("9005", entity))

@@ -11,39 +11,23 @@ from collections import defaultdict
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
 from apps.loans.models import LIVE, Loan, LoanBalance, LoanTransaction
+from apps.loans.selectors import due_ranges
 from apps.loans.services.booking import DAY_EVENTS, book_all
 from apps.loans.services.projection import Projection, policy_on, project, save
 from apps.organisations.business_day import StepResult
 
-LOANS_PER_PARTITION: Final = 500
 _ONE_DAY: Final = dt.timedelta(days=1)
-
-_BOUNDS: Final = """
-    SELECT (array_agg(id ORDER BY id))[1], (array_agg(id ORDER BY id DESC))[1] FROM (
-        SELECT l.id, (row_number() OVER (ORDER BY l.id) - 1) / %s AS part
-          FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id
-         WHERE l.legal_entity_id = %s AND l.state = ANY(%s) AND (%s OR b.next_due_date <= %s)
-    ) numbered GROUP BY part ORDER BY part
-"""
 
 
 def partitions(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
     """Ranges of ids of running loans."""
-    return _bounds(entity_id, day, only_late=False)
+    return due_ranges(entity_id, due_by=None)
 
 
 def late_partitions(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
     """Ranges of ids of running loans with an instalment due by `day` and unpaid; none on most days."""
-    return _bounds(entity_id, day, only_late=True)
-
-
-def _bounds(entity_id: UUID, day: dt.date, *, only_late: bool) -> list[dict[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_BOUNDS, [LOANS_PER_PARTITION, entity_id, list(LIVE), not only_late, day])
-        return [{"first": str(first), "last": str(last)} for first, last in cursor.fetchall()]
+    return due_ranges(entity_id, due_by=day)
 
 
 def late(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, Conflict, NotFound
@@ -20,6 +22,14 @@ from apps.loans.domain.transactions import Kind
 from apps.loans.models import LIVE, Instalment, Loan, LoanTransaction
 
 _MONEY_IN = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT)
+LOANS_PER_PART: Final = 500
+_RANGES: Final = """
+    SELECT (array_agg(id ORDER BY id))[1], (array_agg(id ORDER BY id DESC))[1] FROM (
+        SELECT l.id, (row_number() OVER (ORDER BY l.id) - 1) / %s AS part
+          FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id
+         WHERE l.legal_entity_id = %s AND l.state = ANY(%s) AND (%s::date IS NULL OR b.next_due_date <= %s)
+    ) numbered GROUP BY part ORDER BY part
+"""
 
 
 class LoanUnknown(NotFound):
@@ -111,6 +121,17 @@ class DueAmount:
     credit: Decimal
     oldest_due_date: dt.date | None
     dpd: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueLoan:
+    """A loan with an unpaid instalment; `due_date` is that of the oldest one."""
+
+    loan_id: UUID
+    number: str
+    borrower_ref: UUID
+    due_date: dt.date
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,13 +322,27 @@ def amount_due(loan_id: UUID, on: dt.date) -> DueAmount:
     )
 
 
-def loans_due(legal_entity_id: UUID, day: dt.date) -> list[LoanDue]:
-    """Running loans with an instalment due on `day` or before, and what is to be paid on `day`; for debit orders."""
-    rows = Loan.objects.select_related("balance").filter(legal_entity_id=legal_entity_id, state__in=LIVE, balance__next_due_date__lte=day)
-    return [due for loan in rows.order_by("id") if (due := _due(loan, day)) is not None]
+def due_ranges(legal_entity_id: UUID, *, due_by: dt.date | None) -> list[dict[str, str]]:
+    """Ranges of ids that cut running loans into parts of `LOANS_PER_PART`; with `due_by` only those with an instalment unpaid by then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RANGES, [LOANS_PER_PART, legal_entity_id, list(LIVE), due_by, due_by])
+        return [{"first": str(first), "last": str(last)} for first, last in cursor.fetchall()]
 
 
-def _due(loan: Loan, day: dt.date) -> LoanDue | None:
+def due_loans(legal_entity_id: UUID, day: dt.date, part: Mapping[str, str]) -> list[DueLoan]:
+    """Running loans of a part (`due_ranges`; empty: all) with an instalment due on `day` or before, by their rows; nothing is replayed."""
+    rows = Loan.objects.filter(_of_part("id", part), legal_entity_id=legal_entity_id, state__in=LIVE, balance__next_due_date__lte=day)
+    found = rows.order_by("id").values_list("id", "number", "borrower_ref", "balance__next_due_date", "state")
+    return [DueLoan(loan_id, number, who, due, state) for loan_id, number, who, due, state in found if due is not None]
+
+
+def _of_part(id_field: str, part: Mapping[str, str]) -> Q:
+    return Q(**{f"{id_field}__range": (part["first"], part["last"])}) if part else Q()
+
+
+def due_of(loan_id: UUID, day: dt.date) -> LoanDue | None:
+    """What is to be paid on a loan on `day`; None when nothing is. Raises `LoanUnknown`, and what a replay raises (`ValueError`)."""
+    loan = _loan(loan_id)
     if loan.balance.as_of == day:
         total, dpd = loan.balance.due_total - loan.balance.credit, loan.balance.dpd
     else:
@@ -327,10 +362,11 @@ def _due(loan: Loan, day: dt.date) -> LoanDue | None:
     )
 
 
-def loans_falling_due(legal_entity_id: UUID, first: dt.date, last: dt.date) -> list[LoanDue]:
-    """Running loans with an unpaid instalment due from `first` to `last`, with what that instalment still asks; for reminders."""
+def loans_falling_due(legal_entity_id: UUID, first: dt.date, last: dt.date, part: Mapping[str, str]) -> list[LoanDue]:
+    """Running loans of a part with an unpaid instalment due from `first` to `last`, with what that instalment still asks; for reminders."""
     rows = (
-        Instalment.objects.filter(loan__legal_entity_id=legal_entity_id, loan__state__in=LIVE, due_date__gte=first, due_date__lte=last)
+        Instalment.objects.filter(_of_part("loan__id", part), loan__legal_entity_id=legal_entity_id, loan__state__in=LIVE)
+        .filter(due_date__gte=first, due_date__lte=last)
         .exclude(status=Instalment.Status.PAID)
         .select_related("loan__balance")
         .order_by("due_date", "loan_id")

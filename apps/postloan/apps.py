@@ -7,5 +7,6 @@ class PostloanConfig(AppConfig):
     def ready(self) -> None:
         from apps.organisations.business_day import Step, register
 
-        register(Step(name="reminders", phase="open", order=40, run="apps.postloan.eod.send_reminders"))
+        parts = "apps.postloan.eod.reminder_parts"
+        register(Step(name="reminders", phase="open", order=40, run="apps.postloan.eod.send_reminders", partitions=parts))
         register(Step(name="collection_intake", phase="open", order=50, run="apps.postloan.eod.take_in_overdue"))

@@ -36,6 +36,7 @@ def _facts(disbursement: Disbursement, now: dt.datetime) -> PaymentFacts:
         contract_amount=contract.amount if contract else None,
         signed_at=contract.signed_at if contract else None,
         liveness_fresh=customers.liveness_fresh(disbursement.customer_ref, dt.timedelta(minutes=minutes), now),
+        may_borrow=customers.may_borrow(disbursement.customer_ref, now),
         card_valid=_has_card(disbursement),
         payee_complete=bool(disbursement.payee_account and disbursement.payee_name),
         at=now,

@@ -14,6 +14,7 @@ from apps.common.errors import Conflict, NotFound, NotPermitted
 from apps.common.gateways import GatewayMisconfigured, GatewayUnavailable
 from apps.common.models import GatewayCall
 from apps.contracts.models import Contract
+from apps.customers.services import restrict_customer
 from apps.disbursement import selectors, services
 from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, Voucher
 from apps.disbursement.services import transfers
@@ -344,6 +345,23 @@ class TestTransfer:
         services.send_transfer(disbursement_id=order.disbursement.id, now=NOON + dt.timedelta(days=8))
         assert (order.payment().state, order.payment().reason) == ("failed", "checks: person_seen")
         assert account(order).reserved == 0
+
+
+def test_whom_staff_restrict_is_not_paid_for(order, sandbox):
+    approve(order)
+    restrict_customer(customer_id=order.disbursement.customer_ref, reason="court order", actor=SYSTEM, now=NOON)
+    outbox.dispatch()
+    payment = order.payment()
+    assert payment.state == "failed"
+    assert "may_borrow" in payment.reason
+    assert not GatewayCall.objects.filter(operation="transfer").exists()
+
+
+def test_whom_staff_restrict_is_not_approved_for_payment(order):
+    restrict_customer(customer_id=order.disbursement.customer_ref, reason="court order", actor=SYSTEM, now=NOON)
+    with pytest.raises(Conflict):
+        approve(order)
+    assert order.state() == "disbursement_review"
 
 
 def calls(order: SignedOrder) -> list[str]:

@@ -121,6 +121,7 @@ GOOD = PaymentFacts(
     signed_at=SIGNED_AT,
     liveness_fresh=False,
     card_valid=True,
+    may_borrow=True,
     payee_complete=True,
     at=SIGNED_AT + dt.timedelta(days=7),
 )
@@ -139,6 +140,7 @@ def test_a_payment_with_everything_in_order_passes() -> None:
         ({"at": SIGNED_AT + dt.timedelta(days=7, seconds=1)}, "person_seen"),
         ({"signed_at": None}, "person_seen"),
         ({"card_valid": False}, "card_valid"),
+        ({"may_borrow": False}, "may_borrow"),
         ({"payee_complete": False}, "payee_complete"),
     ],
 )

@@ -15,7 +15,9 @@ from apps.disbursement.models import BankNotice, RepaymentOrder
 from apps.disbursement.tests.factories import LoanInTests, a_customer, a_lender, a_loan, staff
 from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
-from apps.organisations.models import BusinessDay
+from apps.loans.models import Loan
+from apps.organisations import end_of_day
+from apps.organisations.models import BusinessDay, StepRun
 
 pytestmark = pytest.mark.django_db
 
@@ -288,3 +290,23 @@ def _system():
     from apps.common.actors import Actor
 
     return Actor.system("tests")
+
+
+def test_one_loan_that_cannot_be_worked_out_is_set_aside_and_stops_no_day(loan, sandbox, monkeypatch):
+    """The whole end of day over a due day, cut into parts of one loan each."""
+    monkeypatch.setattr(loans, "LOANS_PER_PART", 1)
+    good = a_loan(loan.entity)
+    Loan.objects.filter(id=loan.id).update(terms={**Loan.objects.get(id=loan.id).terms, "installments": 0})
+    after = loan.first_due + dt.timedelta(days=1)
+    clock.move_to(clock.beijing(after, 12))
+    end_of_day.run(entity_id=loan.entity.id, to=loan.first_due, actor=_system())
+    assert RepaymentOrder.objects.get(business_date=loan.first_due).loan_ref == good.id
+    assert BusinessDay.objects.get(legal_entity=loan.entity, state="open").date == after
+    number = loans.loan_brief(loan.id).number
+    runs = StepRun.objects.filter(legal_entity=loan.entity, day=loan.first_due, step="debit_orders")
+    assert [(row.done_count, row.set_aside) for row in runs.order_by("done_count")] == [
+        (0, [[number, "installments: must be a whole number from 1 to 1200"]]),
+        (1, []),
+    ]
+    quiet = StepRun.objects.get(legal_entity=loan.entity, day=loan.opened_on + dt.timedelta(days=5), step="debit_orders")
+    assert (quiet.state, quiet.partition) == ("done", {})

@@ -89,9 +89,9 @@ def test_a_step_run_again_books_nothing_more():
 def test_cut_in_any_partitions_the_books_say_the_same(monkeypatch):
     one, two = a_lender("CUT1"), a_lender("CUT2")
     loans = {lender: [a_loan(lender) for _ in range(5)] for lender in (one, two)}
-    monkeypatch.setattr(eod, "LOANS_PER_PARTITION", 500)
+    monkeypatch.setattr(selectors, "LOANS_PER_PART", 500)
     close_through(one, dt.date(2025, 2, 25))
-    monkeypatch.setattr(eod, "LOANS_PER_PARTITION", 2)
+    monkeypatch.setattr(selectors, "LOANS_PER_PART", 2)
     close_through(two, dt.date(2025, 2, 25))
     assert all(Loan.objects.get(id=loan.id).state == "overdue" for group in loans.values() for loan in group)
     mine, theirs = (
@@ -124,7 +124,11 @@ def test_dpd_class_and_news_of_a_day():
     loan = a_loan(entity)
     close_through(entity, dt.date(2025, 2, 19))
     assert told("LoanFellOverdue") == []
-    assert [due.total for due in selectors.loans_due(entity.id, dt.date(2025, 2, 20))] == [D("5596.86")]
+    first_due = dt.date(2025, 2, 20)
+    assert [row.loan_id for row in selectors.due_loans(entity.id, first_due, {})] == [loan.id]
+    due = selectors.due_of(loan.id, first_due)
+    assert due is not None
+    assert due.total == D("5596.86")
     close_through(entity, dt.date(2025, 2, 20))
     assert [(event["dpd"], event["overdue_total"]) for event in told("LoanFellOverdue")] == [(1, "5598.70")]
     assert selectors.loan_brief(loan.id).asset_class == "normal", "technical delay"

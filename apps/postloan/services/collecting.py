@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -53,15 +53,22 @@ class OverdueLoan:
 
 
 @transaction.atomic
-def take_in(*, legal_entity_id: UUID, overdue: Iterable[OverdueLoan], day: dt.date, actor: Actor, now: dt.datetime) -> int:
-    """The morning's intake: one open case per customer with overdue loans, brought up to date; returns how many cases there are."""
+def take_in(
+    *, legal_entity_id: UUID, overdue: Iterable[OverdueLoan], day: dt.date, actor: Actor, now: dt.datetime, unclear: Collection[UUID] = ()
+) -> int:
+    """The morning's intake: one open case per customer with overdue loans, brought up to date; returns how many cases there are.
+
+    Cases of `unclear` customers are left alone: one of their loans could not be worked out.
+    """
     by_customer: dict[UUID, list[OverdueLoan]] = {}
     for loan in overdue:
+        if loan.customer_id in unclear:
+            continue
         by_customer.setdefault(loan.customer_id, []).append(loan)
     for customer_id in sorted(by_customer):
         _take_in_customer(legal_entity_id, customer_id, by_customer[customer_id], day)
     stale = CollectionCase.objects.filter(legal_entity_id=legal_entity_id).exclude(state=_State.CLOSED)
-    for case_id in stale.exclude(customer_ref__in=by_customer).values_list("id", flat=True):
+    for case_id in stale.exclude(customer_ref__in=[*by_customer, *unclear]).values_list("id", flat=True):
         close_case(case_id=case_id, outcome=CollectionCase.Outcome.CURED, day=day)
     return len(by_customer)
 

@@ -19,6 +19,7 @@ from apps.documents import selectors as documents_read
 from apps.documents import services as documents
 from apps.loans import selectors as loans
 from apps.loans import services as loan_deeds
+from apps.loans.models import Loan
 from apps.messaging.models import Message
 from apps.organisations.models import BusinessDay
 from apps.postloan import eod, selectors, services
@@ -334,3 +335,14 @@ def test_a_customer_without_phone_does_not_stop_the_reminders_of_others(loan, mo
     result = eod.send_reminders(entity_id=loan.entity.id, day=after(loan, -3), partition={}, now=open_day(loan, after(loan, -3)))
     assert result.done + len(result.set_aside) == 2
     assert texts(second) == ["due_reminder"]
+
+
+def test_a_case_stays_open_while_its_loan_cannot_be_worked_out():
+    loan = a_loan()
+    day = loan.first_due + dt.timedelta(days=5)
+    assert take_in(loan, day) == 1
+    Loan.objects.filter(id=loan.id).update(terms={**Loan.objects.get(id=loan.id).terms, "installments": 0})
+    following = day + dt.timedelta(days=1)
+    outcome = eod.take_in_overdue(entity_id=loan.entity.id, day=following, partition={}, now=clock.beijing(following, 1))
+    assert [number for number, _error in outcome.set_aside] == [loans.loan_brief(loan.id).number]
+    assert CollectionCase.objects.get(customer_ref=loan.customer.id).state != "closed"
