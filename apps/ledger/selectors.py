@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -71,6 +72,20 @@ def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | Non
 def _sums(lines: QuerySet[Any]) -> dict[UUID, tuple[Decimal, Decimal]]:
     rows = lines.order_by().values("account_id").annotate(debits=Sum("debit"), credits=Sum("credit"))
     return {row["account_id"]: (row["debits"], row["credits"]) for row in rows}
+
+
+def moved_by(account_code: str, legal_entity_id: UUID, events: Collection[str]) -> Decimal:
+    """What entries of the given events have made of an account, in yuan, above zero on the account's normal side."""
+    account = Account.objects.filter(legal_entity_id=legal_entity_id, code=account_code).first()
+    lines = JournalLine.objects.filter(account=account, entry__event__in=events)
+    net: Decimal = lines.aggregate(net=Coalesce(Sum("debit"), ZERO) - Coalesce(Sum("credit"), ZERO))["net"]
+    return -net if account is not None and account.side == Account.Side.CREDIT else net
+
+
+def references_of(legal_entity_id: UUID, event: str, references: Collection[str]) -> set[str]:
+    """Which of the references have an entry of the event."""
+    entries = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, event=event, reference__in=references)
+    return set(entries.values_list("reference", flat=True))
 
 
 def trial_balance(legal_entity_id: UUID, as_of: dt.date | None = None) -> list[TrialRow]:

@@ -199,6 +199,11 @@ class Difference(BusinessModel):
     def __str__(self) -> str:
         return f"{self.kind} {self.order_no or self.serial}"
 
+    @property
+    def posting_reference(self) -> str:
+        """Under which its way out stands in the books."""
+        return f"difference:{self.id}"
+
     @transition(field=state, source=State.OPEN, target=State.CARRIED)
     def carry(self) -> None:
         """It may only have crossed the cut-off; the next statements are tried first."""

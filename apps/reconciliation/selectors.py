@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -36,3 +37,25 @@ def matched_total(legal_entity_id: UUID, direction: str) -> Decimal:
 def matched_orders(legal_entity_id: UUID) -> dict[str, Decimal]:
     """Our order number → the amount of the bank's line that confirmed it."""
     return dict(_matched_lines(legal_entity_id).values_list("matched_order_no", "amount"))
+
+
+def lines_in(legal_entity_id: UUID) -> QuerySet[BankLine]:
+    """Money that the bank's statements say has come in."""
+    return BankLine.objects.filter(legal_entity_id=legal_entity_id, direction="in").order_by("serial")
+
+
+def confirmed_in(legal_entity_id: UUID) -> dict[str, Decimal]:
+    """Our order number → the amount of the line that brought its money in."""
+    return dict(_matched_lines(legal_entity_id).filter(direction="in").values_list("matched_order_no", "amount"))
+
+
+def cases_in(legal_entity_id: UUID) -> list[Difference]:
+    """Every case about money that came in or should have, oldest first."""
+    return list(Difference.objects.filter(legal_entity_id=legal_entity_id, direction="in").order_by("created_at", "id"))
+
+
+def statements(legal_entity_id: UUID) -> dict[dt.date, dt.datetime]:
+    """Day → when its latest statement came, of those that were applied."""
+    unread = [ReconciliationBatch.State.RECEIVED, ReconciliationBatch.State.REJECTED]
+    batches = ReconciliationBatch.objects.filter(legal_entity_id=legal_entity_id).exclude(state__in=unread)
+    return dict(batches.order_by("received_at").values_list("day", "received_at"))

@@ -363,7 +363,7 @@ def _book_to_suspense(case: Difference, actor: Actor, now: dt.datetime) -> None:
             business_date=organisations.business_date(case.legal_entity_id),
             event=event,
             amounts=[ledger.Posting(component="money", amount=Decimal(case.bank_amount or 0))],
-            reference=f"difference:{case.id}",
+            reference=case.posting_reference,
             narrative=case.serial,
             actor=actor,
             now=now,

@@ -229,4 +229,4 @@ def test_the_audit_sees_a_payment_that_only_one_side_knows(loan):
         state="succeeded",
         finished_at=clock.now(),
     )
-    assert "customers' payments = channel's record" in failing(loan)
+    assert "payments on loans = our orders" in failing(loan)
