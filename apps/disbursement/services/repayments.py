@@ -103,7 +103,7 @@ def pay_now(
         actor.require("disbursement.pay")
     loans.hold_loan(loan_id)  # a payment that is booked meanwhile counts before the amount is read
     today = organisations.business_date(loan.legal_entity_id)
-    wish = _wish(loan_id, purpose, amount, mode, today)
+    wish = _wish(loan_id, purpose, amount, mode, today, now)
     origin = _Origin.CUSTOMER if actor.kind == "customer" else _Origin.STAFF
     order = _create(loan, wish, origin=origin, today=today, now=now)
     if order is None:
@@ -123,7 +123,7 @@ def _visible_loan(loan_id: UUID, actor: Actor) -> loans_read.LoanBrief:
     return brief
 
 
-def _wish(loan_id: UUID, purpose: str, amount: Decimal | None, mode: str, today: dt.date) -> _Wish:
+def _wish(loan_id: UUID, purpose: str, amount: Decimal | None, mode: str, today: dt.date, now: dt.datetime) -> _Wish:
     due = loans_read.amount_due(loan_id, today)
     if purpose == _Purpose.DUE:
         if due.total <= ZERO:
@@ -137,6 +137,10 @@ def _wish(loan_id: UUID, purpose: str, amount: Decimal | None, mode: str, today:
         payoff = loans.payoff_quote(loan_id=loan_id, on=today).total
         if amount is None or not due.total < amount < payoff:
             raise WrongAmount(due=due.total, payoff=payoff)
+        try:
+            loans.check_prepayment(loan_id=loan_id, amount=amount, mode=mode, value_date=today, actor=ACTOR, now=now)
+        except (loans.AmountRefused, loans.TermsRefused) as refusal:
+            raise WrongAmount(due=due.total, payoff=payoff) from refusal
         return _Wish(purpose, amount, mode, due.oldest_due_date)
     if purpose == _Purpose.EARLY_SETTLEMENT:
         payoff = loans.payoff_quote(loan_id=loan_id, on=today).total

@@ -250,11 +250,21 @@ class TestCustomersPayment:
         assert the_order(loan).booked_as == "prepayment"
         assert loans.loan_brief(loan.id).principal_outstanding < Decimal("26500.00")
 
-    @pytest.mark.parametrize(("amount", "mode"), [(None, "reduce"), (Decimal("99999.00"), "reduce"), (Decimal("5000.00"), "")])
+    @pytest.mark.parametrize(
+        ("amount", "mode"),
+        [
+            (None, "reduce"),
+            (Decimal("99999.00"), "reduce"),
+            (Decimal("5000.00"), ""),
+            (Decimal("1.00"), "reduce"),
+            (Decimal("1.00"), "shorten"),
+        ],
+    )
     def test_refuses_a_prepayment_that_cannot_be(self, loan, sandbox, amount, mode):
         now = reach(loan, loan.first_due - dt.timedelta(days=5))
         with pytest.raises(BadInput):
             self.pay(loan, now, "prepayment", amount=amount, mode=mode)
+        assert not RepaymentOrder.objects.exists()
 
     def test_settles_early_with_the_payoff_of_the_day(self, loan, sandbox):
         day = loan.first_due - dt.timedelta(days=5)

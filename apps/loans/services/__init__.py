@@ -9,7 +9,7 @@ from apps.loans.services.errors import (
     ValueDateRefused,
 )
 from apps.loans.services.opening import open_loan
-from apps.loans.services.payments import TransactionBrief, prepay, record_repayment, settle_early
+from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
 
@@ -22,6 +22,7 @@ __all__ = [
     "TransactionBrief",
     "TransactionUnknown",
     "ValueDateRefused",
+    "check_prepayment",
     "hold_loan",
     "open_loan",
     "payoff_quote",

@@ -20,7 +20,7 @@ from apps.loans.domain.errors import BadTerms, RefusedOnEntry
 from apps.loans.models import LIVE, Loan, LoanTransaction
 from apps.loans.selectors import LoanNotRunning
 from apps.loans.services.errors import AmountRefused, ReferenceReused, TermsRefused
-from apps.loans.services.servicing import open_file
+from apps.loans.services.servicing import LoanFile, open_file
 
 Kind = LoanTransaction.Kind
 
@@ -90,6 +90,13 @@ def prepay(
     )
 
 
+def check_prepayment(*, loan_id: UUID, amount: Decimal, mode: str, value_date: dt.date, actor: Actor, now: dt.datetime) -> None:
+    """Whether `prepay` would take this money on `value_date`; holds the loan, changes nothing. Raises `AmountRefused`, `TermsRefused`."""
+    _check_amount(amount)
+    file = open_file(loan_id, actor, now)
+    _check_entry(file, LoanTransaction(loan=file.loan, kind=Kind.PREPAYMENT, amount=amount, value_date=value_date, params={"mode": mode}))
+
+
 def settle_early(
     *,
     loan_id: UUID,
@@ -148,15 +155,19 @@ def _record(
         actor=str(actor)[:80],
         created_at=now,
     )
+    _check_entry(file, row)
+    file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}")
+    publish(_recorded(file.loan, row))
+    return _brief(file.loan, row)
+
+
+def _check_entry(file: LoanFile, row: LoanTransaction) -> None:
     try:
         entry_of(file.loan, file.transactions, row)
     except RefusedOnEntry as refusal:
         raise AmountRefused(str(refusal), loan=file.loan.number) from None
     except BadTerms as refusal:
         raise TermsRefused(str(refusal), field=refusal.field) from None
-    file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}")
-    publish(_recorded(file.loan, row))
-    return _brief(file.loan, row)
 
 
 def _check_amount(amount: Decimal) -> None:
