@@ -12,13 +12,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.common import clock
 from apps.common.api import APIView, CursorPages, IsCustomer, ProblemSerializer
 from apps.common.errors import BadInput
 from apps.common.schema import PAGE_PARAMETERS, page_of
 from apps.loans import selectors
 from apps.loans.api import serializers as s
 from apps.loans.models import LIVE, Loan
+from apps.organisations.selectors import business_date
 
 _QUOTED_DAYS_AHEAD = 90
 
@@ -55,10 +55,10 @@ class LoanView(APIView):
         responses={200: s.LoanDetailSerializer, 403: ProblemSerializer, 404: ProblemSerializer},
     )
     def get(self, request: Request, loan_id: UUID) -> Response:
-        """One loan: schedule, what is due today, what would end it today."""
+        """One loan: schedule, what is due and what would end it on the business day, on which a payment ordered now counts."""
         loan = _own_loan(request, loan_id)
         view = selectors.view_of(loan)
-        today = max(clock.local_date(self.now), loan.opened_on)
+        today = max(business_date(loan.legal_entity_id), loan.opened_on)
         running = loan.state in LIVE
         answer: dict[str, Any] = {
             **dataclasses.asdict(view.brief),
@@ -92,7 +92,7 @@ class PayoffView(APIView):
         loan = _own_loan(request, loan_id)
         query = s.PayoffQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        today = clock.local_date(self.now)
+        today = business_date(loan.legal_entity_id)
         on = query.validated_data.get("on", today)
         if not today <= on <= today + dt.timedelta(days=_QUOTED_DAYS_AHEAD):
             raise BadInput(fields={"on": [_("Choose a day from today on, at most %(days)s days ahead.") % {"days": _QUOTED_DAYS_AHEAD}]})

@@ -64,6 +64,16 @@ def test_a_payoff_for_a_later_day(story):
         assert (refused.status_code, "on" in refused.json()["errors"]) == (422, True)
 
 
+def test_after_midnight_the_business_day_is_quoted_until_the_next_one_opens(story):
+    loan, customer = story
+    client = _client(customer)
+    before = client.get(f"/api/v1/me/loans/{loan.id}").json()
+    clock.move_to(beijing(TODAY + dt.timedelta(days=1)))
+    after = client.get(f"/api/v1/me/loans/{loan.id}").json()
+    assert (after["due"], after["payoff"]) == (before["due"], before["payoff"])
+    assert client.get(f"/api/v1/me/loans/{loan.id}/payoff").json()["on"] == "2025-02-20"
+
+
 def test_somebody_else_s_loan_is_not_found(story):
     loan, _customer = story
     client = _client(uuid4())
