@@ -201,6 +201,8 @@ def _save_state(projection: Projection) -> None:
         return
     if target not in loan.reachable_states():
         loan.activate()
+        loan.settled_on = None
+        loan.save(update_fields=["state", "settled_on"])  # the database takes one legal step at a time
     if loan.state != target:
         getattr(loan, _TRANSITIONS[target])()
     loan.settled_on = _settled_on(projection.state) if status is LoanStatus.SETTLED else None

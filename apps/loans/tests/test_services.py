@@ -395,3 +395,18 @@ def test_partner_shares_add_up_to_the_whole_after_every_step():
         rows = LoanAmount.objects.filter(loan=loan, event=event, component__startswith=component)
         assert sum(row.booked for row in rows) == whole
     assert_sound(entity)
+
+
+def test_a_disbursement_that_is_reversed_after_the_settlement_cancels_the_loan():
+    entity = a_lender()
+    loan = a_loan(entity)
+    payoff = services.payoff_quote(loan_id=loan.id, on=START).total
+    now = beijing(START, 12)
+    services.settle_early(loan_id=loan.id, value_date=START, amount=payoff, reference="settled", actor=SYSTEM, now=now)
+    paid_out = LoanTransaction.objects.get(loan=loan, kind="disbursement")
+    services.reverse_transaction(
+        loan_id=loan.id, transaction_id=paid_out.id, reason="bank took it back", reference="back", actor=SYSTEM, now=now
+    )
+    stored = Loan.objects.get(id=loan.id)
+    assert (stored.state, stored.settled_on) == ("cancelled", None)
+    assert_sound(entity)
