@@ -39,6 +39,13 @@ class NoSuchAccount(NotFound):
     title = _("There is no such funding account.")
 
 
+class ReferenceTaken(Conflict):
+    """A movement of another amount goes under this reference."""
+
+    code = "position_reference_taken"
+    title = _("This reference is taken by a movement of another amount. Check the amount, or use another reference.")
+
+
 class FunderCodeTaken(Conflict):
     """The legal entity has a funder of this code."""
 
@@ -76,7 +83,10 @@ def create_funder(
 
 @transaction.atomic
 def top_up(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor, now: dt.datetime) -> FundingAccount:
-    """Money has come in on a funding account: booked once per reference. `amount` in yuan, above zero."""
+    """Money has come in on a funding account: booked once per reference. `amount` in yuan, above zero.
+
+    Raises `ReferenceTaken` when the reference stands for another amount.
+    """
     account = _lock(account_id, actor)
     actor.require("disbursement.pay")
     if amount <= ZERO:
@@ -147,11 +157,13 @@ def pay(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor) -> N
 
 
 def _move(account: FundingAccount, kind: str, amount: Decimal, reference: str, day: dt.date, actor: Actor) -> bool:
-    """Write the movement down; False when it was there already. The caller holds the account's lock."""
-    _movement, created = PositionMovement.objects.get_or_create(
+    """Write the movement down; False when it was there already. The caller holds the account's lock. Raises `ReferenceTaken`."""
+    movement, created = PositionMovement.objects.get_or_create(
         account=account,
         kind=kind,
         reference=reference,
         defaults={"legal_entity_id": account.legal_entity_id, "amount": amount, "business_date": day, "actor": str(actor)},
     )
+    if movement.amount != amount:
+        raise ReferenceTaken(reference=reference, amount=movement.amount)
     return created

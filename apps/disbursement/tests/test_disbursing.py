@@ -389,6 +389,14 @@ def test_the_position_warns_once_and_never_overdraws(sandbox):
     assert selectors.position_offenders(entity.id) == []
 
 
+def test_a_reference_stands_for_one_amount():
+    held = FundingAccount.objects.get(legal_entity=a_lender(position="500.00"))
+    services.top_up(account_id=held.id, amount=Decimal("500.00"), reference="first", actor=SYSTEM, now=NOON)
+    with pytest.raises(Conflict, match="reference"):
+        services.top_up(account_id=held.id, amount=Decimal("7.00"), reference="first", actor=SYSTEM, now=NOON)
+    assert FundingAccount.objects.get(id=held.id).topped_up == Decimal("500.00")
+
+
 def test_another_lender_sees_nothing(order):
     approve(order)
     stranger = staff(a_lender(), "disbursement.view")
