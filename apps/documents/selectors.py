@@ -12,8 +12,11 @@ from apps.documents.models import Document
 
 
 def by_number(number: str) -> Document | None:
-    """The document that bears a number; None when there is none. Open to everybody: the number is the key."""
-    return Document.objects.filter(number=number.strip().upper()).first()
+    """The paper that we issued and signed under a number; None when there is none. Open to everybody: the number is the key.
+
+    We vouch for nothing that somebody handed in, nor for what still waits for its signatures.
+    """
+    return Document.objects.filter(number=number.strip().upper(), is_signed=True).first()
 
 
 def owned_by(owner_kind: str, owner_ref: UUID) -> list[DocumentBrief]:

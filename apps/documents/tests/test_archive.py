@@ -125,12 +125,19 @@ def test_the_name_loses_folders_and_gets_the_true_ending(lender):
 
 
 def test_a_number_belongs_to_one_content(lender):
-    first = store(lender, number="HT1")
+    first = store(lender, number="HT1", is_signed=True)
     assert store(lender, number="ht1").id == first.id
     with pytest.raises(services.NumberTaken):
         store(lender, picture(), number="HT1")
     assert selectors.by_number(" ht1 ").id == first.id
     assert selectors.by_number("HT2") is None
+
+
+def test_nobody_outside_finds_what_was_only_handed_in(lender, client):
+    assert selectors.by_number(store(lender).number) is None
+    page = client.get("/verify/", {"number": store(lender, picture()).number}).content.decode()
+    assert 'id="unknown"' in page
+    assert 'id="known"' not in page
 
 
 def test_content_and_row_cannot_be_changed_or_deleted(lender):
