@@ -1,7 +1,7 @@
 """Certificates: the authority that issues them, one certificate per signing party, and the roots that a check trusts.
 
-`PKI_DIR` holds `ca.pem`, `ca.key` (under field encryption) and `tsa/*.pem`, the roots of time stamp authorities. In production all of
-them are put there beforehand. Elsewhere a test authority is created on first use, and the time stamp authority's certificate is learnt
+`PKI_DIR` holds `ca.pem`, `ca.key` (under field encryption), `tsa/*.pem`, the roots of time stamp authorities, and `roots/*.pem`, authorities
+that issued before: what they signed stays valid. In production all of them are put there beforehand. Elsewhere a test authority is created on first use, and the time stamp authority's certificate is learnt
 from its first answer to us.
 """
 
@@ -245,15 +245,19 @@ def _asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
 
 
 def signing_roots() -> list[asn1_x509.Certificate]:
-    """The roots that a signature's certificate must come from."""
+    """The roots that a signature's certificate must come from: the authority that issues now, and those that did before."""
     path = _folder() / "ca.pem"
-    certificate = x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else authority().certificate
-    return [_asn1(certificate)]
+    current = x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else authority().certificate
+    return [_asn1(current), *(root for root in _certificates_in("roots") if root.dump() != _asn1(current).dump())]
 
 
 def timestamp_roots() -> list[asn1_x509.Certificate]:
     """The roots of the time stamp authorities that count."""
-    return [_asn1(x509.load_pem_x509_certificate(path.read_bytes())) for path in sorted((_folder() / "tsa").glob("*.pem"))]
+    return _certificates_in("tsa")
+
+
+def _certificates_in(name: str) -> list[asn1_x509.Certificate]:
+    return [_asn1(x509.load_pem_x509_certificate(path.read_bytes())) for path in sorted((_folder() / name).glob("*.pem"))]
 
 
 def learn_timestamp_root(certificate: asn1_x509.Certificate) -> None:

@@ -243,6 +243,19 @@ def test_a_new_authority_gets_new_certificates(settings, tmp_path):
     assert pki.identity_of(factories.company(), now=NOW).certificate.issuer_serial != first.certificate.issuer_serial
 
 
+def test_what_the_authority_before_signed_stays_valid(signed, unsigned, sandbox, settings, tmp_path):
+    before, after = settings.PKI_DIR, tmp_path / "after"
+    shutil.copytree(before / "tsa", after / "tsa")
+    settings.PKI_DIR = after
+    new = services.sign(content=unsigned, signers=[factories.company()], now=NOW)
+    assert [services.verify(content).valid for content in (signed, new)] == [False, True]
+    (after / "roots").mkdir()
+    shutil.copy(before / "ca.pem", after / "roots" / "2020.pem")
+    assert [services.verify(content).reason for content in (signed, new)] == ["", ""]
+    settings.PKI_DIR = before
+    assert not services.verify(new).valid
+
+
 def test_keys_lie_encrypted(settings):
     from django.db import connection
 
