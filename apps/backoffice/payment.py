@@ -30,6 +30,7 @@ CHECKS: Final = {
         _("Customer seen: liveness fresh or signing recent"),
         _("Too long since the customer was seen. Ask for liveness again."),
     ),
+    "may_borrow": (_("Customer verified and not restricted, proofs and ID card valid"), _("The customer may not borrow at present.")),
     "card_valid": (_("Debit card bound, with its agreement"), _("No card with a debit agreement.")),
     "payee_complete": (_("Payee's account known"), _("The payee's name or account is missing.")),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import clock
@@ -20,6 +20,7 @@ from apps.common.errors import Conflict, NotFound
 from apps.common.models import ProjectNow
 from apps.customers.domain import (
     MIN_CONTACTS,
+    REQUIRED_CHECKS,
     CardBank,
     CheckKind,
     ConsentKind,
@@ -67,6 +68,13 @@ class NoDebitCard(Conflict):
     title = _("The customer has no bank card with a debit agreement. Ask the customer to bind one.")
 
 
+class MayNotBorrow(Conflict):
+    """The person is restricted, or a proof or the ID card has run out."""
+
+    code = "may_not_borrow"
+    title = _("The customer may not borrow at present. Identity checks and ID card must be valid; else please call the service line.")
+
+
 def customer(customer_id: UUID) -> Customer:
     """The row. Raises `NoSuchCustomer`. For use inside this context and for pages that hold the scope."""
     found: Customer | None = Customer.objects.filter(id=customer_id).first()
@@ -110,6 +118,19 @@ def _brief(row: Customer) -> CustomerBrief:
         verified=row.state == Customer.State.VERIFIED,
         profile_complete=profile_complete(row.id),
     )
+
+
+def may_borrow(customer_id: UUID, now: dt.datetime) -> bool:
+    """Whether the person may borrow at this moment: verified and not restricted, every proof still live, the ID card not expired."""
+    card = Q(id_valid_until=None) | Q(id_valid_until__gte=clock.local_date(now))
+    verified = Customer.objects.filter(card, id=customer_id, state=Customer.State.VERIFIED).exists()
+    return verified and passed_checks(customer_id, now=now) >= REQUIRED_CHECKS
+
+
+def require_may_borrow(customer_id: UUID, now: dt.datetime) -> None:
+    """Raises `MayNotBorrow` for whom `may_borrow` denies; asked again at every step up to the payment."""
+    if not may_borrow(customer_id, now):
+        raise MayNotBorrow
 
 
 def is_verified(customer_id: UUID) -> bool:

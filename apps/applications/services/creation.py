@@ -157,7 +157,7 @@ def attach_authorisation(*, application_id: UUID, content: bytes, filename: str,
 
 def may_apply(*, customer_id: UUID, legal_entity_id: UUID, now: dt.datetime, apart_from: UUID | None = None) -> None:
     """Whether the person may have an application now; raises the reason why not."""
-    if not customers.is_verified(customer_id):
+    if not customers.may_borrow(customer_id, now):
         raise CustomerNotVerified
     missing = customers.missing_consents(customer_id, purpose="application")
     if missing:

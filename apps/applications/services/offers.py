@@ -99,7 +99,10 @@ def _offer(application: Application, plan: Plan, rank: int, valid_until: dt.date
 
 @transaction.atomic
 def accept_offer(*, application_id: UUID, offer_id: UUID, actor: Actor, now: dt.datetime) -> Application:
-    """The customer takes an offer; taking the same one again changes nothing. Raises `NoSuchOffer`, `OfferExpired`, `WrongState`."""
+    """The customer takes an offer; taking the same one again changes nothing.
+
+    Raises `NoSuchOffer`, `OfferExpired`, `WrongState`, `customers.MayNotBorrow`.
+    """
     application = locked(application_id, actor)
     if actor.kind not in ("customer", "system"):
         raise NotPermitted(_("Only the customer accepts an offer."))
@@ -112,6 +115,7 @@ def accept_offer(*, application_id: UUID, offer_id: UUID, actor: Actor, now: dt.
         raise WrongState
     if offer.valid_until <= now:
         raise OfferExpired
+    customers.require_may_borrow(application.customer_id, now)
     application.chosen_offer = offer
     application.expires_at = signing_ends(application, now)
     move(application, "accept", actor=actor, now=now, facts={"offer": str(offer.id), "principal": str(offer.principal)})

@@ -15,6 +15,7 @@ from apps.common.models import new_id
 from apps.common.privacy import mask_card
 from apps.common.scope import DataScope
 from apps.customers.models import BankCard, Customer
+from apps.customers.tests.factories import PassedCheckFactory
 from apps.disbursement import services
 from apps.disbursement.models import Funder
 from apps.ledger import services as ledger
@@ -60,7 +61,7 @@ def a_funder(entity: LegalEntity, *, code: str, position: str = "1000000.00", **
 
 
 def a_customer(entity: LegalEntity, *, card: bool = True) -> Customer:
-    """A verified customer, with a bound card under a debit agreement."""
+    """A verified customer, with a bound card under a debit agreement; the face was seen a month ago."""
     number = next(_numbers)
     phone = f"138{number:08d}"
     customer: Customer = Customer.objects.create(
@@ -76,8 +77,11 @@ def a_customer(entity: LegalEntity, *, card: bool = True) -> Customer:
     )
     customer.verify()
     customer.save()
-    if card:
-        a_card(customer)
+    bound = a_card(customer) if card else None
+    for kind in ("id_authenticity", "liveness", *(["bank_card"] if bound else [])):
+        PassedCheckFactory(
+            customer=customer, kind=kind, card=bound if kind == "bank_card" else None, finished_at=NOON - dt.timedelta(days=30)
+        )
     return customer
 
 
