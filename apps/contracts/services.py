@@ -129,7 +129,6 @@ def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -
         raise application_deeds.WrongState(state=state)
     application_deeds.mark_contracting(application_id=application_id, actor=actor, now=now)
     facts = applications.contract_facts(application_id)
-    customers.require_may_borrow(facts.customer_id, now)
     customers.debit_card(facts.customer_id)
     made_on = clock.local_date(now)
     priced = price_from(facts.plan, made_on)
@@ -231,11 +230,14 @@ def open_contract(*, contract_id: UUID, actor: Actor, now: dt.datetime) -> Contr
 
 
 @transaction.atomic
-def sign_by_customer(*, contract_id: UUID, seconds_read: int, cost_table_version: str = "", actor: Actor, now: dt.datetime) -> Contract:
+def sign_by_customer(
+    *, contract_id: UUID, seconds_read: int, cost_table_version: str, cost_table_sha256: str, actor: Actor, now: dt.datetime
+) -> Contract:
     """The customer's word to sign, kept as evidence; the signatures follow after the commit. Given twice, the first stands.
 
     `seconds_read` is what the app counted while the full cost table was on the screen; it must reach the parameter and cannot be longer
-    than the time since the contract was first shown. Raises `NoSuchContract`, `NotYetToSign`, `OtherVersionRead`, `ReadLonger`,
+    than the time since the contract was first shown. Version and SHA-256 are those of the table that was on the screen: its layout and its
+    figures. Raises `NoSuchContract`, `NotYetToSign`, `OtherVersionRead`, `ReadLonger`,
     `SigningConsentMissing`, `LivenessStale`.
     """
     state, contract = _held(contract_id, actor)
@@ -245,21 +247,21 @@ def sign_by_customer(*, contract_id: UUID, seconds_read: int, cost_table_version
     if contract.state != State.SIGNING or contract.opened_at is None or state != "contracting":
         raise NotYetToSign
     version = contract.cost_table["version"]
-    if cost_table_version and cost_table_version != version:
-        raise OtherVersionRead(version=version)
+    sha256 = _sha256(contract.cost_document_id)
+    if (cost_table_version, cost_table_sha256.lower()) != (version, sha256):
+        raise OtherVersionRead(version=version, sha256=sha256)
     required = _reading_seconds(contract, now)
     _check_reading(contract.opened_at, seconds_read, required, now)
     if customers.missing_consents(contract.customer_ref, "signing"):
         raise SigningConsentMissing
     minutes = _check_liveness(contract, now)
-    customers.require_may_borrow(contract.customer_ref, now)
     SigningConsent.objects.create(
         contract=contract,
         customer_ref=contract.customer_ref,
         at=now,
         cost_table_version=version,
         contract_sha256=_sha256(contract.unsigned_id),
-        cost_table_sha256=_sha256(contract.cost_document_id),
+        cost_table_sha256=sha256,
         opened_at=contract.opened_at,
         seconds_read=seconds_read,
         seconds_required=required,

@@ -271,8 +271,12 @@ class CarLoanStory:
             made.state = contract["state"]
         self.read_and_prove_alive(person, contract)
         with self.step("signed by customer and company, with time stamp", "customer") as signed:
-            seconds = {"seconds_read": contract["reading_seconds"] + 20, "cost_table_version": contract["cost_table"]["version"]}
-            phone.post(f"/me/contracts/{contract['id']}/sign", seconds, money=True)
+            word = {
+                "seconds_read": contract["reading_seconds"] + 20,
+                "cost_table_version": contract["cost_table"]["version"],
+                "cost_table_sha256": contract["cost_table_sha256"],
+            }
+            phone.post(f"/me/contracts/{contract['id']}/sign", word, money=True)
             until("the signatures", lambda: self.contract(person, "signed", "archived"))
             signed.state = self.wait_for_order(person, "disbursement_review")
         with self.step("contract fetched; pdfsig and the public page check it", "customer") as checked:

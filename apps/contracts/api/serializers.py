@@ -32,7 +32,10 @@ class CostTableSerializer(serializers.Serializer):
 
 
 class ContractSerializer(serializers.Serializer):
-    """A contract as its customer sees it. `reading_seconds`: how long the cost table has to be read before signing."""
+    """A contract as its customer sees it. `reading_seconds`: how long the cost table has to be read before signing.
+
+    `cost_table_sha256`: the cost table's paper, as it comes back with the word to sign; null until it is made.
+    """
 
     id = serializers.UUIDField()
     number = serializers.CharField()
@@ -47,6 +50,7 @@ class ContractSerializer(serializers.Serializer):
     apr_irr = serializers.DecimalField(max_digits=9, decimal_places=6)
     first_due = serializers.DateField()
     cost_table = CostTableSerializer()
+    cost_table_sha256 = serializers.CharField(source="cost_document.sha256", default=None, allow_null=True)
     reading_seconds = serializers.IntegerField()
     opened_at = serializers.DateTimeField(allow_null=True)
     signing_confirmed = serializers.BooleanField()
@@ -67,7 +71,8 @@ class ContractListItemSerializer(serializers.Serializer):
 
 
 class SignSerializer(serializers.Serializer):
-    """The word to sign: seconds for which the cost table of this version was on the screen."""
+    """The word to sign: for how many seconds the cost table was on the screen, and which one: its version and its SHA-256."""
 
     seconds_read = serializers.IntegerField(min_value=0, max_value=86_400)
-    cost_table_version = serializers.CharField(max_length=16, required=False, default="", allow_blank=True)
+    cost_table_version = serializers.CharField(max_length=16)
+    cost_table_sha256 = serializers.RegexField(r"^[0-9a-fA-F]{64}$")

@@ -20,6 +20,12 @@ from apps.customers.tests.factories import PassedCheckFactory
 READ_FOR = dt.timedelta(seconds=15)
 
 
+def read_from(contract: Contract) -> dict[str, str]:
+    """What the app sends back of the cost table that it showed."""
+    paper = Contract.objects.select_related("cost_document").get(id=contract.id).cost_document
+    return {"cost_table_version": contract.cost_table["version"], "cost_table_sha256": paper.sha256}
+
+
 @dataclass
 class Order:
     """An accepted order with its people. `now` is when the contract's steps happen."""
@@ -58,7 +64,7 @@ class Order:
         """The word to sign after a fresh look and enough reading; the signatures are set."""
         at = self.now + READ_FOR
         self.look(at - dt.timedelta(minutes=1))
-        values: dict[str, Any] = {"seconds_read": 12, "actor": self.signer, "now": at}
+        values: dict[str, Any] = {"seconds_read": 12, "actor": self.signer, "now": at, **read_from(contract)}
         services.sign_by_customer(contract_id=contract.id, **(values | more))
         outbox.dispatch()
         return self.contract(contract.id)

@@ -32,6 +32,10 @@ def app_of(customer: Customer) -> APIClient:
     return client
 
 
+def as_read(shown: dict[str, Any]) -> dict[str, str]:
+    return {"cost_table_version": shown["cost_table"]["version"], "cost_table_sha256": shown["cost_table_sha256"]}
+
+
 def test_a_customer_reads_signs_and_keeps_the_contract(order: Order) -> None:
     contract, app = order.prepared(), app_of(order.customer)
     url = f"/api/v1/me/contracts/{contract.id}"
@@ -45,7 +49,8 @@ def test_a_customer_reads_signs_and_keeps_the_contract(order: Order) -> None:
 
     order.look(NOW)
     clock.move_to(NOW + dt.timedelta(seconds=30))
-    body = {"seconds_read": 20, "cost_table_version": shown["cost_table"]["version"]}
+    assert shown["cost_table_sha256"] == contract.cost_document.sha256
+    body = {"seconds_read": 20, **as_read(shown)}
     assert app.post(f"{url}/sign", body, format="json").status_code == 400  # no key
     key = {"Idempotency-Key": "sign-1"}
     first = app.post(f"{url}/sign", body, format="json", headers=key)
@@ -67,12 +72,18 @@ def test_a_customer_reads_signs_and_keeps_the_contract(order: Order) -> None:
 
 def test_too_early_and_without_liveness_are_problems_that_say_what_to_do(order: Order) -> None:
     contract, app = order.prepared(), app_of(order.customer)
+    read = as_read(app.get(f"/api/v1/me/contracts/{contract.id}").json())
     url = f"/api/v1/me/contracts/{contract.id}/sign"
-    early = app.post(url, {"seconds_read": 2}, format="json", headers={"Idempotency-Key": "a"})
+    blind = app.post(url, {"seconds_read": 30}, format="json", headers={"Idempotency-Key": "0"})
+    assert blind.status_code == 422
+    assert all(field in blind.content.decode() for field in ("cost_table_version", "cost_table_sha256"))
+    other = app.post(url, {"seconds_read": 30, **read, "cost_table_sha256": "f" * 64}, format="json", headers={"Idempotency-Key": "1"})
+    assert (other.status_code, other.json()["code"]) == (422, "other_version_read")
+    early = app.post(url, {"seconds_read": 2, **read}, format="json", headers={"Idempotency-Key": "a"})
     assert (early.status_code, early.json()["code"]) == (422, "read_longer")
     order.forget_looks()
     clock.move_to(NOW + dt.timedelta(minutes=1))
-    stale = app.post(url, {"seconds_read": 30}, format="json", headers={"Idempotency-Key": "b"})
+    stale = app.post(url, {"seconds_read": 30, **read}, format="json", headers={"Idempotency-Key": "b"})
     assert (stale.status_code, stale.json()["code"]) == (409, "liveness_stale")
 
 

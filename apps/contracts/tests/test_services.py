@@ -24,7 +24,7 @@ from apps.common.scope import DataScope
 from apps.contracts import selectors, services
 from apps.contracts.models import EDGES, Contract, SigningConsent, State
 from apps.contracts.selectors import NoSuchContract
-from apps.contracts.tests.factories import NOW, Order, an_accepted_order
+from apps.contracts.tests.factories import NOW, Order, an_accepted_order, read_from
 from apps.customers.models import BankCard, Consent
 from apps.customers.selectors import NoDebitCard
 from apps.documents import selectors as archive
@@ -170,7 +170,7 @@ class TestSigning:
 
     def test_the_word_given_twice_signs_once(self, order: Order) -> None:
         contract = order.sign(order.prepared())
-        services.sign_by_customer(contract_id=contract.id, seconds_read=0, actor=order.signer, now=NOW)
+        services.sign_by_customer(contract_id=contract.id, **read_from(contract), seconds_read=0, actor=order.signer, now=NOW)
         outbox.dispatch()
         services.set_signatures(contract_id=contract.id, now=NOW)
         assert (SigningConsent.objects.count(), events("SigningConfirmed"), events("ContractSigned")) == (1, 1, 1)
@@ -181,7 +181,9 @@ class TestSigning:
         contract = order.prepared()
         order.look(NOW)
         with pytest.raises(services.ReadLonger) as told:
-            services.sign_by_customer(contract_id=contract.id, seconds_read=read, actor=order.signer, now=NOW + dt.timedelta(seconds=later))
+            services.sign_by_customer(
+                contract_id=contract.id, **read_from(contract), seconds_read=read, actor=order.signer, now=NOW + dt.timedelta(seconds=later)
+            )
         assert told.value.facts["required"] == 10
         assert not SigningConsent.objects.exists()
 
@@ -189,7 +191,9 @@ class TestSigning:
         contract = services.generate_contract(application_id=order.application.id, actor=order.shop.seller, now=NOW)
         outbox.dispatch()
         with pytest.raises(services.NotYetToSign):
-            services.sign_by_customer(contract_id=contract.id, seconds_read=60, actor=order.signer, now=NOW + dt.timedelta(hours=1))
+            services.sign_by_customer(
+                contract_id=contract.id, **read_from(contract), seconds_read=60, actor=order.signer, now=NOW + dt.timedelta(hours=1)
+            )
 
     def test_the_reading_time_runs_from_the_first_look(self, order: Order) -> None:
         contract = order.prepared()
@@ -198,8 +202,21 @@ class TestSigning:
 
     def test_another_version_than_the_one_read_is_not_signed(self, order: Order) -> None:
         contract = order.prepared()
+        for other in ({"cost_table_version": "2020-01"}, {"cost_table_sha256": "0" * 64}):
+            with pytest.raises(services.OtherVersionRead):
+                order.sign(contract, **other)
+        assert not SigningConsent.objects.exists()
+
+    def test_the_table_of_the_contract_before_is_not_the_one_that_is_signed(self, order: Order) -> None:
+        """The layout is the same, the figures may not be."""
+        first = order.prepared()
+        read = read_from(first)
+        services.void_contract(contract_id=first.id, reason="价格写错", actor=order.shop.seller, now=NOW)
+        second = order.prepared()
+        assert second.cost_table["version"] == first.cost_table["version"]
         with pytest.raises(services.OtherVersionRead):
-            order.sign(contract, cost_table_version="2020-01")
+            order.sign(second, **read)
+        assert order.sign(second).state == State.ARCHIVED
 
     @pytest.mark.parametrize("minutes", [None, 16, -5])
     def test_without_a_fresh_liveness_check_nothing_is_signed(self, order: Order, minutes: int | None) -> None:
@@ -209,7 +226,7 @@ class TestSigning:
         if minutes is not None:
             order.look(at - dt.timedelta(minutes=minutes))
         with pytest.raises(services.LivenessStale) as told:
-            services.sign_by_customer(contract_id=contract.id, seconds_read=12, actor=order.signer, now=at)
+            services.sign_by_customer(contract_id=contract.id, **read_from(contract), seconds_read=12, actor=order.signer, now=at)
         assert told.value.facts["minutes"] == 15
 
     def test_without_consent_to_electronic_signatures_nothing_is_signed(self, order: Order) -> None:
@@ -247,7 +264,9 @@ class TestSigning:
     def given_word(self, order: Order) -> Contract:
         contract = order.prepared()
         order.look(NOW)
-        services.sign_by_customer(contract_id=contract.id, seconds_read=12, actor=order.signer, now=NOW + dt.timedelta(seconds=15))
+        services.sign_by_customer(
+            contract_id=contract.id, **read_from(contract), seconds_read=12, actor=order.signer, now=NOW + dt.timedelta(seconds=15)
+        )
         return contract
 
     def test_an_order_given_up_after_the_word_gets_no_signed_contract(self, order: Order, sandbox: Any) -> None:
@@ -280,7 +299,9 @@ class TestSigning:
     def test_a_signed_file_that_does_not_verify_is_not_archived(self, order: Order, settings: Any, tmp_path: Any) -> None:
         contract = order.prepared()
         order.look(NOW)
-        services.sign_by_customer(contract_id=contract.id, seconds_read=12, actor=order.signer, now=NOW + dt.timedelta(seconds=15))
+        services.sign_by_customer(
+            contract_id=contract.id, **read_from(contract), seconds_read=12, actor=order.signer, now=NOW + dt.timedelta(seconds=15)
+        )
         services.set_signatures(contract_id=contract.id, now=NOW)
         settings.PKI_DIR = tmp_path / "other"  # an authority that never issued these certificates
         with pytest.raises(services.SignatureBroken):

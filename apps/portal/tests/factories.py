@@ -165,7 +165,7 @@ class Floor:
         assert contract is not None
         buyer = self.buyer(order_id)
         opened = clock.now() - dt.timedelta(minutes=2)
-        contract_services.open_contract(contract_id=contract.id, actor=buyer, now=opened)
+        shown = contract_services.open_contract(contract_id=contract.id, actor=buyer, now=opened)
         PassedCheckFactory(
             customer=Application.objects.get(id=order_id).customer,
             kind="liveness",
@@ -173,7 +173,14 @@ class Floor:
             requested_at=opened,
             finished_at=clock.now(),
         )
-        contract_services.sign_by_customer(contract_id=contract.id, seconds_read=60, actor=buyer, now=clock.now())
+        contract_services.sign_by_customer(
+            contract_id=contract.id,
+            seconds_read=60,
+            cost_table_version=shown.cost_table["version"],
+            cost_table_sha256=shown.cost_document.sha256,
+            actor=buyer,
+            now=clock.now(),
+        )
 
     def _pay(self, order_id: UUID, outcome: str, reason: str) -> None:
         payment = disbursement.disbursement_of(order_id)
