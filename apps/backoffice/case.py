@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from apps.applications import selectors as applications
+from apps.applications import services as application_services
 from apps.applications.selectors import ReviewCase
 from apps.backoffice.queue import Sla, sla_of
 from apps.common import clock
@@ -116,9 +117,24 @@ class CasePage:
     may_decide: bool
 
     @property
+    def amount(self) -> Decimal:
+        """What an approval grants unless the reviewer writes another amount, in yuan."""
+        return application_services.amount_by_default(self.case.order.requested_amount, self.limit)
+
+    @property
     def amount_text(self) -> str:
-        """The amount asked for as the form takes it."""
-        return f"{self.case.order.requested_amount:,.2f}"
+        """The same as the form takes it."""
+        return f"{self.amount:,.2f}"
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The machine's limit in yuan; None where it gave none."""
+        return self.case.decision.limit if self.case.decision else None
+
+    @property
+    def grades(self) -> tuple[str, ...]:
+        """The grades to choose from where the machine gave none."""
+        return () if self.case.decision and self.case.decision.grade in application_services.GRADES else application_services.GRADES
 
     @property
     def rate_percent(self) -> str:
@@ -146,7 +162,7 @@ def case_page(case: ReviewCase, user: Any, now: dt.datetime) -> CasePage:
         public=tuple((str(PUBLIC_RECORDS.get(kind, kind)), amount, on) for kind, amount, on in bureau.public) if bureau else (),
         sum=sum_of(case, amount=order.requested_amount, annual_rate=rate, term=order.requested_term, now=now),
         sla=sla_of(order.sla_due_at if order.awaits_decision else None, now),
-        ltv=order.requested_amount / order.price if order.price else None,
+        ltv=order.requested_amount / min(order.price, case.vehicle.guide_price) if order.price and case.vehicle else None,
         housing=str(HOUSING.get(case.customer.housing, case.customer.housing)),
         held_by=task.claimed_label if task and task.claimed_label and not mine else "",
         is_mine=mine,

@@ -28,6 +28,7 @@ class DecisionForm(forms.Form):
     outcome = forms.CharField(max_length=16)
     reason = forms.CharField(max_length=300, required=False, strip=True)
     approved_amount = AmountField(required=False, label=_("Approved amount"))
+    grade = forms.CharField(max_length=2, required=False, label=_("Grade"))
 
     def read(self) -> dict[str, Any]:
         """The cleaned values. Raises `BadInput` with the fields that are wrong."""

@@ -18,6 +18,7 @@ def pages() -> list[Any]:
         path("workbench/<uuid:task_id>/hand-back/", workbench.hand_back, name="hand_back"),
         path("review/<uuid:application_id>/", review.review, name="review"),
         path("review/<uuid:application_id>/decide/", review.decide, name="review_decide"),
+        path("review/<uuid:application_id>/screen-again/", review.screen_again, name="review_screen_again"),
         path("review/<uuid:application_id>/calculator/", review.calculator, name="review_calculator"),
         path("disbursement/<uuid:disbursement_id>/", disbursement.disbursement_page, name="disbursement"),
         path("disbursement/<uuid:disbursement_id>/decide/", disbursement.decide, name="disbursement_decide"),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/", orders.order, name="order"),
     path("orders/<uuid:order_id>/live/", orders.live, name="live"),
     path("orders/<uuid:order_id>/submit/", deeds.submit_again, name="submit_again"),
+    path("orders/<uuid:order_id>/again/", deeds.apply_again, name="apply_again"),
     path("orders/<uuid:order_id>/contract/", deeds.make_contract, name="make_contract"),
     path("orders/<uuid:order_id>/contract.pdf", papers.contract_pdf, name="contract_pdf"),
     path("orders/<uuid:order_id>/pickup/", deeds.pick_up, name="pick_up"),

@@ -17,13 +17,15 @@ from apps.applications.services.progress import (
     withdraw,
 )
 from apps.applications.services.records import NoSuchApplication, WrongState
-from apps.applications.services.reviewing import claim_review, review
-from apps.applications.services.screening import apply_again, heed_decision, screen_again, submit
+from apps.applications.services.reviewing import GRADES, amount_by_default, claim_review, review, screen_again
+from apps.applications.services.screening import apply_again, heed_decision, submit
 
 __all__ = [
+    "GRADES",
     "NoSuchApplication",
     "WrongState",
     "accept_offer",
+    "amount_by_default",
     "apply_again",
     "attach_authorisation",
     "claim_review",

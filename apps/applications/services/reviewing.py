@@ -15,7 +15,7 @@ from apps.applications.models import Application, Kind, State
 from apps.applications.services.offers import lay_offers
 from apps.applications.services.progress import ReasonMissing
 from apps.applications.services.records import WrongState, locked, move
-from apps.applications.services.screening import FLOWS, REVIEW_ACTIVITY, REVIEW_PERMISSION, SUBJECT_KIND
+from apps.applications.services.screening import FLOWS, REVIEW_ACTIVITY, REVIEW_PERMISSION, SUBJECT_KIND, screen
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict, NotPermitted
@@ -73,7 +73,9 @@ def review(
 ) -> Application:
     """Decide a referred order: `approve` (with amount in yuan and grade, both the machine's by default), `decline`, or `more_info`.
 
-    Raises `WrongState`, `OwnOrder`, `ReasonMissing`, `BadReview`, `NoPlanFits`, and what `flows` raises about the task's owner.
+    Without an amount, what was asked for is approved as far as the machine's limit reaches; more has to be said in so many yuan, and the
+    timeline keeps both. Raises `WrongState`, `OwnOrder`, `ReasonMissing`, `BadReview`, `NoPlanFits`, and what `flows` raises about the
+    task's owner.
     """
     application = locked(application_id, actor)
     actor.require(REVIEW_PERMISSION)
@@ -101,6 +103,22 @@ def review(
     return application
 
 
+@transaction.atomic
+def screen_again(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Application:
+    """A reviewer sends the order back to the machine, e.g. after a source came back.
+
+    Raises `WrongState`, `OwnOrder`, `ReasonMissing`, and what `flows` raises about the task's owner.
+    """
+    application = locked(application_id, actor)
+    actor.require(REVIEW_PERMISSION)
+    _reviewable(application, actor)
+    if not reason.strip():
+        raise ReasonMissing
+    flows.complete_task(task_id=_task_id(application), outcome="screen_again", reason=reason, actor=actor, now=now)
+    screen(application, actor=actor, now=now, reason=reason)
+    return application
+
+
 def _approve(
     application: Application,
     *,
@@ -111,7 +129,8 @@ def _approve(
     actor: Actor,
     now: dt.datetime,
 ) -> None:
-    amount = application.requested_amount if approved_amount is None else approved_amount
+    limit = application.approved_limit
+    amount = amount_by_default(application.requested_amount, limit) if approved_amount is None else approved_amount
     if not amount.is_finite() or not ZERO < amount <= application.requested_amount:
         raise BadReview(fields={"approved_amount": [str(_("An amount above zero, up to what was asked for."))]})
     chosen = grade or application.grade
@@ -121,8 +140,15 @@ def _approve(
         application.annual_rate = _rate(application, chosen)
     application.grade, application.approved_limit, application.decided_at = chosen, round_money(amount), now
     facts |= {"amount": str(application.approved_limit), "grade": chosen}
+    if limit is not None:
+        facts |= {"machine_limit": str(limit), "above_limit": application.approved_limit > limit}
     if not lay_offers(application, actor=actor, now=now, facts=facts, reason=reason):
         raise NoPlanFits
+
+
+def amount_by_default(requested: Decimal, limit: Decimal | None) -> Decimal:
+    """What an approval grants unless the reviewer says another amount, in yuan: never above the machine's limit where it gave one."""
+    return requested if limit is None else min(requested, limit)
 
 
 def _rate(application: Application, grade: str) -> Decimal | None:

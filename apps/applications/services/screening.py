@@ -14,6 +14,7 @@ from apps.applications.events import ApplicationDeclined, ApplicationSubmitted
 from apps.applications.models import Application, Kind, State
 from apps.applications.services import creation
 from apps.applications.services.offers import lay_offers
+from apps.applications.services.progress import ReasonMissing
 from apps.applications.services.records import NoSuchApplication, WrongState, locked, move
 from apps.common import clock
 from apps.common.actors import Actor
@@ -53,35 +54,30 @@ def submit(*, application_id: UUID, actor: Actor, now: dt.datetime) -> Applicati
     application.submitted_at, application.sla_due_at, application.expires_at = now, now + dt.timedelta(minutes=minutes), None
     move(application, "submit", actor=actor, now=now)
     publish(ApplicationSubmitted(application_id=application.id, customer_id=application.customer_id, round=application.round + 1))
-    _screen(application, actor=actor, now=now, reason="")
+    screen(application, actor=actor, now=now, reason="")
     return application
 
 
 @transaction.atomic
 def apply_again(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Application:
-    """Screen an offered order once more, with better information; its offers so far no longer count. Raises `WrongState`."""
+    """Screen an offered order once more, with better information; its offers so far no longer count.
+
+    Raises `WrongState`, `ReasonMissing`, and the reasons of `creation.may_apply`.
+    """
     application = locked(application_id, actor)
     actor.require("portal.use")
+    if not reason.strip():
+        raise ReasonMissing
     if application.state != State.OFFERED:
         raise WrongState(_("Only an order with offers can be screened again."))
+    creation.may_apply(customer_id=application.customer_id, legal_entity_id=application.legal_entity_id, now=now, apart_from=application.id)
     application.expires_at = None
-    _screen(application, actor=actor, now=now, reason=reason)
+    screen(application, actor=actor, now=now, reason=reason)
     return application
 
 
-@transaction.atomic
-def screen_again(*, application_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> Application:
-    """A reviewer sends the order back to the machine, e.g. after a source came back. Raises `WrongState`."""
-    application = locked(application_id, actor)
-    actor.require(REVIEW_PERMISSION)
-    if application.state != State.MANUAL_REVIEW:
-        raise WrongState
-    flows.cancel_tasks(subject_kind=SUBJECT_KIND, subject_ref=application.id, actor=actor, now=now)
-    _screen(application, actor=actor, now=now, reason=reason)
-    return application
-
-
-def _screen(application: Application, *, actor: Actor, now: dt.datetime, reason: str) -> None:
+def screen(application: Application, *, actor: Actor, now: dt.datetime, reason: str) -> None:
+    """Begin a new round: the machine is asked, its answer follows as news."""
     application.round += 1
     move(application, "screen", actor=actor, now=now, reason=reason, facts={"round": application.round})
     risk.request_decision(

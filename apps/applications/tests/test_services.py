@@ -273,6 +273,48 @@ class TestReview:
         outbox.dispatch()
         assert (again(application).state, again(application).round) == ("manual_review", 2)
 
+    def test_only_who_has_the_case_sends_it_back_to_the_machine_with_a_reason(self, sandbox: Any, shop: Shop) -> None:
+        application, first, second = self.referred(shop), Actor.of(shop.reviewer()), Actor.of(shop.reviewer())
+        services.claim_review(application_id=application.id, actor=first, now=NOW)
+        with pytest.raises(TaskNotYours):
+            services.screen_again(application_id=application.id, reason="bureau is back", actor=second, now=NOW)
+        with pytest.raises(progress.ReasonMissing):
+            services.screen_again(application_id=application.id, reason=" ", actor=first, now=NOW)
+        Application.objects.filter(id=application.id).update(created_by=first.user_id)
+        with pytest.raises(reviewing.OwnOrder):
+            services.screen_again(application_id=application.id, reason="bureau is back", actor=first, now=NOW)
+        assert again(application).round == 1
+
+    def limited(self, shop: Shop, limit: str) -> Application:
+        """Referred, and the machine's limit is this many yuan."""
+        application = self.referred(shop)
+        Application.objects.filter(id=application.id).update(approved_limit=Decimal(limit))
+        return again(application)
+
+    @pytest.mark.parametrize(("limit", "granted"), [("60000.00", "60000.00"), ("500000.00", "91680.00")])
+    def test_without_an_amount_the_machine_s_limit_is_not_exceeded(self, sandbox: Any, shop: Shop, limit: str, granted: str) -> None:
+        application = self.limited(shop, limit)
+        services.review(
+            application_id=application.id, outcome="approve", reason="fine", grade="C", actor=Actor.of(shop.reviewer()), now=NOW
+        )
+        assert again(application).approved_limit == Decimal(granted)
+        facts = application.timeline.latest("id").facts
+        assert (facts["amount"], facts["machine_limit"], facts["above_limit"]) == (granted, limit, False)
+
+    def test_more_than_the_machine_s_limit_has_to_be_said_and_is_kept(self, sandbox: Any, shop: Shop) -> None:
+        application = self.limited(shop, "60000.00")
+        services.review(
+            application_id=application.id,
+            outcome="approve",
+            reason="second income proved",
+            approved_amount=Decimal(80_000),
+            grade="C",
+            actor=Actor.of(shop.reviewer()),
+            now=NOW,
+        )
+        facts = application.timeline.latest("id").facts
+        assert (facts["amount"], facts["machine_limit"], facts["above_limit"]) == ("80000.00", "60000.00", True)
+
     def test_nobody_decides_what_another_claimed_or_what_is_own(self, sandbox: Any, shop: Shop) -> None:
         application, first = self.referred(shop), Actor.of(shop.reviewer())
         services.claim_review(application_id=application.id, actor=first, now=NOW)

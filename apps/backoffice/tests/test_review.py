@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from apps.applications import selectors as applications
 from apps.applications.models import Application
+from apps.applications.tests.factories import SYSTEM, person
+from apps.common import outbox
 from apps.customers.models import DisclosureLog
 from apps.documents.models import DocumentDownload
 from apps.flows import selectors as flows
+from apps.risk import services as risk
 
 
 def state(order):
@@ -109,6 +114,42 @@ def test_a_decision_that_cannot_stand_comes_back_with_its_reason(desk, order, da
     assert response.status_code == 422
     assert 'role="alert"' in response.content.decode()
     assert state(order) == "manual_review"
+
+
+@pytest.fixture
+def blind(house):
+    """An order that the machine could not grade: its sources did not answer in time."""
+    order = house.shop.submit(person(house.entity, 910))
+    risk.time_out_requests(actor=SYSTEM, now=order.submitted_at + dt.timedelta(minutes=6))
+    outbox.dispatch()
+    return order
+
+
+def test_an_order_without_a_grade_is_approved_with_one_chosen(desk, blind):
+    assert Application.objects.get(id=blind.id).grade == ""
+    assert 'name="grade"' in page_of(desk, blind)
+    refused = decide(desk, blind, outcome="approve", reason="income proved by statements", approved_amount="60,000")
+    assert refused.status_code == 422
+    assert "Choose a grade from A to D." in refused.content.decode()
+    decide(desk, blind, outcome="approve", reason="income proved by statements", approved_amount="60,000", grade="B")
+    application = Application.objects.get(id=blind.id)
+    assert (application.state, application.grade) == ("offered", "B")
+
+
+def test_an_order_is_screened_again_when_the_source_is_back(desk, blind, sandbox):
+    url = f"/backoffice/review/{blind.id}/screen-again/"
+    assert url in page_of(desk, blind)
+    assert desk.post(url, {"reason": ""}).status_code == 422
+    assert state(blind) == "manual_review"
+    assert desk.post(url, {"reason": "bureau is back"}).url == "/backoffice/workbench/"
+    assert state(blind) == "screening"
+
+
+def test_the_amount_on_the_page_is_no_more_than_the_machine_s_limit(desk, order):
+    limit = applications.review_case(order.id).decision.limit
+    granted = min(order.requested_amount, limit) if limit is not None else order.requested_amount
+    assert f'name="approved_amount" inputmode="decimal" value="{granted:,.2f}"' in page_of(desk, order)
+    assert 'name="grade"' not in page_of(desk, order)
 
 
 def test_a_case_is_decided_once(desk, order, house, at_desk):

@@ -56,6 +56,7 @@ def decide(request: StaffRequest, application_id: UUID) -> HttpResponse:
             outcome=wish["outcome"],
             reason=wish["reason"],
             approved_amount=wish["approved_amount"],
+            grade=wish["grade"],
             actor=request.actor,
             now=request.now,
         )
@@ -63,6 +64,21 @@ def decide(request: StaffRequest, application_id: UUID) -> HttpResponse:
         return _show(request, application_id, error=error, form=form)
     said = {"approve": _("%(number)s approved."), "decline": _("%(number)s declined."), "more_info": _("%(number)s sent back for papers.")}
     messages.success(request, said[wish["outcome"]] % {"number": order.number})
+    return redirect("admin:workbench")
+
+
+@require_POST
+@staff_page("applications.review")
+def screen_again(request: StaffRequest, application_id: UUID) -> HttpResponse:
+    """Back to the machine, e.g. when a source that was out answers again."""
+    order = applications.visible_order(request.user, application_id)
+    try:
+        application_services.screen_again(
+            application_id=application_id, reason=request.POST.get("reason", "")[:300], actor=request.actor, now=request.now
+        )
+    except CarloanError as error:
+        return _show(request, application_id, error=error, form=DecisionForm(request.POST))
+    messages.success(request, _("%(number)s is being screened again.") % {"number": order.number})
     return redirect("admin:workbench")
 
 

@@ -22,7 +22,7 @@ from apps.portal.tests.factories import picture
 pytestmark = pytest.mark.django_db
 HX = {"HX-Request": "true"}
 IN_PAGE = ("order", "live", "voucher", "voucher_pdf", "contract_pdf")
-BY_FORM = ("submit_again", "make_contract", "pick_up", "withdraw")
+BY_FORM = ("submit_again", "apply_again", "make_contract", "pick_up", "withdraw")
 
 
 def page(client: Client, order: Application, name: str = "order", **options):
@@ -212,6 +212,17 @@ def test_news_bring_only_the_changed_parts_anew(floor, seller):
 
 
 # -- deeds ---------------------------------------------------------------------------------------------
+
+
+def test_an_order_with_plans_is_screened_again_with_a_reason(floor, seller):
+    order = floor.order("offered")
+    assert reverse("portal:apply_again", args=[order.id]) in page(seller, order).content.decode()
+    assert send(seller, order, "apply_again", {"reason": " "}, headers=HX).status_code == 422
+    assert state_of(order) == "offered"
+    assert send(seller, order, "apply_again", {"reason": "收入证明已补"}, headers=HX).status_code == 204
+    assert send(seller, order, "apply_again", {"reason": "收入证明已补"}, headers=HX).status_code == 409
+    outbox.dispatch()
+    assert (state_of(order), Application.objects.get(id=order.id).round) == ("offered", 2)
 
 
 def test_a_contract_is_made_once_and_its_arrival_is_news(floor, seller, django_assert_max_num_queries):

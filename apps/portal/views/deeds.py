@@ -51,6 +51,16 @@ def submit_again(request: DealerRequest, order_id: UUID) -> HttpResponse:
 
 @require_POST
 @dealer_page
+def apply_again(request: DealerRequest, order_id: UUID) -> HttpResponse:
+    """Have an order with plans screened once more, when something about the customer has become better."""
+    applications.visible_order(request.user, order_id)
+    reason = request.POST.get("reason", "")[:300]
+    application_services.apply_again(application_id=order_id, reason=reason, actor=request.actor, now=request.now)
+    return _done(request, order_id)
+
+
+@require_POST
+@dealer_page
 def make_contract(request: DealerRequest, order_id: UUID) -> HttpResponse:
     """Have the contract made; it appears when it is rendered."""
     applications.visible_order(request.user, order_id)
