@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from apps.common.errors import BadInput, Conflict
 from apps.common.models import new_id
 from apps.common.money import ZERO
 from apps.ledger import selectors
-from apps.ledger.domain import Leg, Posting, lines_of
+from apps.ledger.domain import Leg, Line, Posting, lines_of
 from apps.ledger.models import Account, JournalEntry, JournalLine, PostingRule
 
 DATA = Path(__file__).parent / "data"
@@ -59,10 +60,10 @@ class DayClosed(Conflict):
 
 
 class ReferenceReused(Conflict):
-    """An entry of the same event and reference stands with other amounts."""
+    """An entry of the same event and reference stands with other lines."""
 
     code = "ledger_reference_reused"
-    title = _("An entry with this reference was posted with other amounts.")
+    title = _("An entry with this reference was posted with other lines.")
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -123,18 +124,18 @@ def post(
 ) -> UUID:
     """Post one entry and return its id. The same event and reference again: the first entry's id, nothing posted.
 
-    Raises `NoRule`, `DayClosed`, `ReferenceReused` (posted before with other amounts), `BadInput` when nothing is to be posted.
+    Raises `NoRule`, `DayClosed`, `ReferenceReused` (posted before with other lines), `BadInput` when nothing is to be posted.
     """
     postings = list(amounts)
+    earlier = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, event=event, reference=reference).first()
     try:
-        lines = lines_of(postings, _rules(legal_entity_id, event, business_date))
+        # What stands was posted by the rules of its own day.
+        lines = lines_of(postings, _rules(legal_entity_id, event, earlier.business_date if earlier else business_date))
     except KeyError as missing:
         component, party = missing.args[0]
         raise NoRule(event=event, component=component, party=party) from None
-    total = sum((line.debit for line in lines), start=ZERO)
-    earlier = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, event=event, reference=reference).first()
     if earlier is not None:
-        if earlier.total != total:
+        if not _stands_as(earlier, lines):
             raise ReferenceReused(reference=reference)
         return earlier.id
     if not lines:
@@ -148,7 +149,7 @@ def post(
         event=event,
         reference=reference,
         narrative=narrative,
-        total=total,
+        total=sum((line.debit for line in lines), start=ZERO),
         actor=str(actor)[:80],
         reverses_id=reverses,
         created_at=now,
@@ -167,6 +168,12 @@ def post(
         for line in lines
     )
     return entry.id
+
+
+def _stands_as(entry: JournalEntry, lines: Iterable[Line]) -> bool:
+    """Whether an entry has exactly these lines: accounts, parties, subjects and amounts."""
+    standing = Counter(entry.lines.values_list("account_id", "party_ref", "subject_ref", "debit", "credit"))
+    return standing == Counter((line.account, line.party_ref, line.subject_ref, line.debit, line.credit) for line in lines)
 
 
 def hold_day(legal_entity_id: UUID, *, not_before: dt.date) -> dt.date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, NotPermitted
+from apps.common.models import new_id
 from apps.ledger import selectors, services
 from apps.ledger.domain import Posting
 from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay, PostingRule
@@ -68,6 +70,29 @@ def test_the_same_reference_again_posts_nothing():
     assert JournalEntry.objects.count() == 1
     with pytest.raises(services.ReferenceReused):
         an_entry(entity, amount="100.01")
+
+
+def test_the_same_reference_with_other_lines_of_the_same_sum_is_refused():
+    entity, loan, reference = an_entity(), new_id(), "once"
+    amounts = [Posting("interest", Decimal("33.50"), subject_ref=loan), Posting("interest_vat", Decimal("2.01"), subject_ref=loan)]
+    first = _post(entity, "accrual", *amounts, reference=reference)
+    assert _post(entity, "accrual", *reversed(amounts), reference=reference) == first
+    for other in (
+        [Posting("interest", Decimal("35.51"), subject_ref=loan)],  # another account
+        [replace(posting, subject_ref=new_id()) for posting in amounts],
+        [replace(posting, party_ref="bank-a") for posting in amounts],
+        [Posting("interest", Decimal("33.51"), subject_ref=loan), Posting("interest_vat", Decimal("2.00"), subject_ref=loan)],
+    ):
+        with pytest.raises(services.ReferenceReused):
+            _post(entity, "accrual", *other, reference=reference)
+
+
+def test_a_repeated_reference_is_compared_by_the_rules_of_its_own_day():
+    entity = an_entity()
+    first = _post(entity, "accrual", Posting("interest", Decimal("1.00")), reference="once")
+    rule = {"event": "accrual", "component": "interest", "party": "own", "debit": "113201", "credit": "601102"}
+    services.install_rules(legal_entity_id=entity.id, version=2, effective_from=NEXT, rules=[rule], actor=SYSTEM, now=NOW)
+    assert _post(entity, "accrual", Posting("interest", Decimal("1.00")), reference="once", day=NEXT) == first
 
 
 def test_what_has_no_rule_is_refused_by_name():
