@@ -32,6 +32,7 @@ from apps.organisations.models import BusinessDay, StepRun
 from apps.organisations.partitions import take, work_on
 from apps.organisations.selectors import NoBusinessDay
 from apps.organisations.services.access import require_entity
+from apps.organisations.services.entities import wait_for_holders
 
 log = structlog.get_logger(__name__)
 JOB_KIND: Final = "end_of_day"
@@ -220,7 +221,11 @@ def _close_and_open(this: _Run, day: dt.date) -> DayReport:
 
 @transaction.atomic
 def _begin(entity_id: UUID, date: dt.date, now: dt.datetime) -> bool:
-    """The day begins to close and the next one opens; False when a run that stopped did this already."""
+    """The day begins to close and the next one opens; False when a run that stopped did this already.
+
+    Waits for deeds that make something on this day: the closing steps see all of it.
+    """
+    wait_for_holders(entity_id)
     day = BusinessDay.objects.select_for_update().get(legal_entity_id=entity_id, date=date)
     if day.state != BusinessDay.State.OPEN:
         return False

@@ -10,7 +10,7 @@ from apps.common.actors import Actor
 from apps.contracts import selectors as contracts
 from apps.disbursement.models import Disbursement, Funder
 from apps.loans import services as loans
-from apps.organisations import selectors as organisations
+from apps.organisations import services as organisations
 from apps.products.domain import build_terms
 
 _WHOLE = 10_000
@@ -21,7 +21,7 @@ def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) 
     """Open the loan inside the transfer's transaction; its id. Interest runs from today, due days stay as signed."""
     facts = applications.contract_facts(disbursement.application_ref)
     signed = contracts.signed_contract(disbursement.application_ref)
-    today = organisations.business_date(disbursement.legal_entity_id)
+    today = organisations.hold_business_date(disbursement.legal_entity_id)
     first_due = signed.first_due if signed and signed.first_due > today else None
     terms = build_terms(
         facts.plan,

@@ -20,7 +20,8 @@ from apps.loans.domain.terms import LoanTerms
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.services.errors import TermsRefused
 from apps.loans.services.servicing import LoanFile
-from apps.organisations.selectors import business_date, parameter
+from apps.organisations.selectors import parameter
+from apps.organisations.services import hold_business_date
 
 
 @transaction.atomic
@@ -47,6 +48,7 @@ def open_loan(
     standing = Loan.objects.filter(application_ref=application_ref).values_list("id", flat=True).first()
     if standing is not None:
         return standing
+    today = hold_business_date(legal_entity_id)
     loan = Loan.objects.create(
         number=next_number("LN", value_date),
         legal_entity_id=legal_entity_id,
@@ -60,7 +62,7 @@ def open_loan(
         fee_vat_rate=parameter("vat.fees", on=value_date, legal_entity_id=legal_entity_id),
         created_at=now,
     )
-    file = LoanFile(loan=loan, actor=actor, now=now, today=business_date(legal_entity_id))
+    file = LoanFile(loan=loan, actor=actor, now=now, today=today)
     file.check_value_date(value_date)
     paid_out = _row(loan, LoanTransaction.Kind.DISBURSEMENT, terms.principal, value_date, reference, actor, now)
     try:

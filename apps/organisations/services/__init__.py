@@ -1,7 +1,13 @@
 """Deeds on legal entities, people, second factors, parameters and the first business day."""
 
 from apps.organisations.services.access import CodeTaken, require_entity
-from apps.organisations.services.entities import BusinessDayOpen, create_branch, create_legal_entity, open_business_day
+from apps.organisations.services.entities import (
+    BusinessDayOpen,
+    create_branch,
+    create_legal_entity,
+    hold_business_date,
+    open_business_day,
+)
 from apps.organisations.services.parameters import (
     BadParameter,
     install_parameters,
@@ -36,6 +42,7 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "enrol_totp",
+    "hold_business_date",
     "install_parameters",
     "open_business_day",
     "propose_parameter",

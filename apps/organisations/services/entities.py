@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict
 from apps.organisations.models import Branch, BusinessDay, LegalEntity
+from apps.organisations.selectors import business_date
 from apps.organisations.services.access import CodeTaken, require_entity, require_operator
 
 
@@ -69,3 +70,23 @@ def open_business_day(entity_id: UUID, day: dt.date, *, now: dt.datetime) -> Bus
     if last.date == day and last.state == BusinessDay.State.OPEN:
         return last
     raise BusinessDayOpen
+
+
+def hold_business_date(entity_id: UUID) -> dt.date:
+    """The business date, and it stays that until the caller's transaction ends: no end of day begins before.
+
+    For deeds that make something the closing steps of the day would otherwise not see. Raises `NoBusinessDay`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_day_key(entity_id)])
+    return business_date(entity_id)
+
+
+def wait_for_holders(entity_id: UUID) -> None:
+    """Wait for the deeds that hold the business date, and keep new ones waiting until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_day_key(entity_id)])
+
+
+def _day_key(entity_id: UUID) -> str:
+    return f"business_day:{entity_id}"
