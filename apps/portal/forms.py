@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -112,7 +113,7 @@ class CalculatorForm(PortalForm):
     annual_rate = forms.DecimalField(
         label=_("Annual rate (%)"),
         min_value=Decimal(0),
-        max_value=Decimal(24),
+        max_value=Decimal(100),
         decimal_places=4,
         initial=Decimal("10.8"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
@@ -132,3 +133,21 @@ class CalculatorForm(PortalForm):
             ("interest_first", _("interest first")),
         ],
     )
+    lender = forms.TypedChoiceField(label=_("Lender"), coerce=UUID)
+
+    def __init__(self, *args: Any, lenders: Sequence[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(lenders) > 1:
+            self.fields["lender"].choices = [(str(lender.id), lender.short_name or lender.name) for lender in lenders]  # type: ignore[attr-defined]
+        else:
+            del self.fields["lender"]
+        self._only = lenders[0].id if len(lenders) == 1 else None
+
+    def clean(self) -> dict[str, Any]:
+        """With the lender whose cap counts: the chosen one, or the only one there is."""
+        data = super().clean() or {}
+        if "lender" not in self.fields:
+            if self._only is None:
+                raise ValidationError(_("There is no lender yet."))
+            data["lender"] = self._only
+        return data

@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.common.models import new_id
+from apps.organisations.models import LegalEntity
+from apps.organisations.tests.factories import LegalEntityFactory
 from apps.organisations.tests.support import code_now, sign_in
 from apps.portal import order_page
 from apps.portal.tests.factories import NOON
@@ -31,15 +33,34 @@ def test_a_file_that_is_too_large_is_not_read(visitor, settings):
     assert check(visitor, b"%PDF-1.7 nothing").status_code == 422
 
 
-def test_the_calculator_tells_payment_and_full_cost(visitor):
+def test_the_calculator_tells_payment_and_full_cost(floor, visitor):
     asked = {"principal": "120000", "annual_rate": "10.8", "installments": "36", "method": "equal_installment"}
     text = visitor.get("/calculator/", asked).content.decode()
     assert all(figure in text for figure in ("3,917.29", "10.80%", "21,022.45", "141,022.45"))
     part = visitor.get("/calculator/", asked, headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part
-    wrong = visitor.get("/calculator/", asked | {"annual_rate": "40"}, headers={"HX-Request": "true"})
+    wrong = visitor.get("/calculator/", asked | {"annual_rate": "101"}, headers={"HX-Request": "true"})
     assert wrong.status_code == 422
     assert 'id="id_annual_rate_error"' in wrong.content.decode()
+
+
+@pytest.mark.parametrize(("kind", "rate", "cap"), [("licensed", "30", "24"), ("unlicensed", "20", "12")])
+def test_the_calculator_refuses_what_is_above_the_lenders_cap_of_the_day(floor, visitor, kind, rate, cap):
+    LegalEntity.objects.filter(id=floor.shop.entity.id).update(lender_type=kind)
+    asked = {"principal": "120000", "annual_rate": rate, "installments": "36", "method": "equal_installment"}
+    refused = visitor.get("/calculator/", asked)
+    assert refused.status_code == 422
+    assert re.search(rf"{rate}\.00 %, above the cap of {cap}\.?0* %", refused.content.decode())
+    assert 'id="h-quote"' not in refused.content.decode()
+
+
+def test_the_calculator_asks_for_the_lender_where_there_are_several(floor, visitor):
+    other = LegalEntityFactory()
+    asked = {"principal": "120000", "annual_rate": "10.8", "installments": "36", "method": "equal_installment"}
+    assert visitor.get("/calculator/", asked).status_code == 422
+    assert 'name="lender"' in visitor.get("/calculator/").content.decode()
+    assert "3,917.29" in visitor.get("/calculator/", asked | {"lender": str(floor.shop.entity.id)}).content.decode()
+    assert str(other.id) in visitor.get("/calculator/").content.decode()
 
 
 def test_the_code_for_the_customers_phone_says_nothing_of_the_order(floor, seller, visitor, settings):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +19,10 @@ from apps.contracts import selectors as contracts
 from apps.disbursement import selectors as disbursement
 from apps.documents import selectors as documents
 from apps.documents import services as document_services
-from apps.loans.domain import BadTerms, quote_from_json
+from apps.organisations import selectors as organisations
 from apps.portal.forms import CalculatorForm
+from apps.products import services as products
+from apps.products.services.plans import CostAboveCap, QuoteRefused
 
 NUMBER_LENGTH = 64
 _TOO_LARGE = gettext_lazy("Choose a PDF file of at most %(limit)s MB.")
@@ -61,32 +61,29 @@ def _fate(number: str) -> dict[str, Any]:
 
 @require_GET
 def calculator(request: HttpRequest) -> HttpResponse:
-    """Monthly payment and full cost, without log-in."""
+    """Monthly payment and full cost of a loan taken today, without log-in; above the lender's cap of today it is refused."""
     asked = "principal" in request.GET
-    form = CalculatorForm(request.GET if asked else None)
+    form = CalculatorForm(request.GET if asked else None, lenders=organisations.entities())
     context: dict[str, Any] = {"form": form}
     if asked and form.is_valid():
+        wish = form.cleaned_data
         try:
-            quote = quote_from_json(_quote_request(form.cleaned_data, clock.local_date(clock.now())))
-        except BadTerms:
+            quote = products.calculate(
+                legal_entity_id=wish["lender"],
+                principal=wish["principal"],
+                annual_rate=wish["annual_rate"] / 100,
+                installments=wish["installments"],
+                method=wish["method"],
+                on=clock.local_date(clock.now()),
+            )
+        except CostAboveCap as refused:
+            form.add_error("annual_rate", refused.detail)
+        except QuoteRefused:
             form.add_error(None, _("These figures give no loan. Change the amount, the rate or the instalments."))
         else:
-            paid = form.cleaned_data["principal"] + Decimal(quote["total_cost"])
-            context |= {"quote": quote, "wish": form.cleaned_data, "total_paid": paid, "last": quote["schedule"][-1]}
+            context |= {"quote": quote, "rows": quote.schedule.rows, "wish": wish, "total_paid": wish["principal"] + quote.total_cost}
     template = "portal/parts/calculator.html" if getattr(request, "htmx", False) else "portal/calculator.html"
     return render(request, template, context, status=422 if asked and form.errors else 200)
-
-
-def _quote_request(wish: dict[str, Any], today: dt.date) -> dict[str, Any]:
-    start = today.replace(day=min(today.day, 28))
-    first_due = (start.replace(day=1) + dt.timedelta(days=32)).replace(day=start.day)
-    text = {name: str(value) for name, value in wish.items() if name != "installments"}
-    return text | {
-        "installments": wish["installments"],
-        "day_count": "30/360",
-        "start": start.isoformat(),
-        "first_due": first_due.isoformat(),
-    }
 
 
 @require_GET
