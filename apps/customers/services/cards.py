@@ -36,6 +36,13 @@ class LastDebitCard(Conflict):
     title = _("This card is used for repayments. Choose another default card first.")
 
 
+class DebitNotAgreed(Conflict):
+    """Instalments cannot be taken from this card: the customer has not agreed."""
+
+    code = "debit_not_agreed"
+    title = _("Agree to the direct debit from this card first.")
+
+
 @transaction.atomic
 def bind_card(
     *,
@@ -46,7 +53,8 @@ def bind_card(
     now: dt.datetime,
     debit_agreed: bool = False,
 ) -> IdentityCheck:
-    """Check the four factors of a card; it is bound when they agree, the first one as default. `phone` is the one kept at the bank.
+    """Check the four factors of a card; it is bound when they agree, as default when instalments may be taken
+    from no other. `phone` is the one kept at the bank.
 
     Raises `ConsentMissing`, `IdentityFirst`, `PersonalDataInvalid`, `TooManyChecks`. A card already bound gives its passed check.
     """
@@ -94,10 +102,16 @@ def settle_card(card_id: UUID, *, passed: bool, now: dt.datetime) -> None:
         return
     card.bind()
     card.bound_at = now
-    card.is_default = not BankCard.objects.filter(customer_id=card.customer_id, is_default=True).exists()
     if card.debit_agreed:
         card.agreement_no, card.agreed_at = next_number("DK", clock.local_date(now), separator="-"), now
+    _default_if_none(card)
     card.save()
+
+
+def _default_if_none(card: BankCard) -> None:
+    """Only a card with an agreement is the default: the first one becomes it. The caller holds the customer's lock and saves."""
+    if card.agreement_no and not BankCard.objects.filter(customer_id=card.customer_id, is_default=True).exists():
+        card.is_default = True
 
 
 def reopen_card(card_id: UUID) -> None:
@@ -118,8 +132,10 @@ def agree_debit(*, customer_id: UUID, card_id: UUID, actor: Actor, now: dt.datet
 
 @transaction.atomic
 def choose_default_card(*, customer_id: UUID, card_id: UUID, actor: Actor, now: dt.datetime) -> BankCard:
-    """The card that instalments are taken from, from now on. Raises `NoSuchCard`."""
+    """The card that instalments are taken from, from now on. Raises `NoSuchCard`, `DebitNotAgreed`."""
     card = _lock_card(customer_id, card_id, actor)
+    if not card.agreement_no:
+        raise DebitNotAgreed
     if not card.is_default:
         for other in BankCard.objects.select_for_update().filter(customer_id=customer_id, is_default=True):
             other.is_default = False
@@ -152,4 +168,5 @@ def _lock_card(customer_id: UUID, card_id: UUID, actor: Actor) -> BankCard:
 def _agree(card: BankCard, now: dt.datetime) -> None:
     card.debit_agreed, card.agreed_at = True, now
     card.agreement_no = next_number("DK", clock.local_date(now), separator="-")
+    _default_if_none(card)
     card.save()

@@ -147,10 +147,19 @@ def test_a_card_is_bound_chosen_and_removed():
     second = cards[1]["id"]
     assert card_number(77) not in str(cards)
     assert api.delete(f"/api/v1/me/cards/{first.id}").status_code == 409
-    assert api.post(f"/api/v1/me/cards/{second}/default").json()["is_default"] is True
     assert api.post(f"/api/v1/me/cards/{second}/debit-agreement").json()["agreement_no"].startswith("DK")
+    assert api.post(f"/api/v1/me/cards/{second}/default").json()["is_default"] is True
     assert api.delete(f"/api/v1/me/cards/{first.id}").status_code == 204
     assert len(api.get("/api/v1/me/cards").json()) == 1
+
+
+def test_a_card_without_an_agreement_is_no_default():
+    person = VerifiedCustomerFactory()
+    api = client_of(person)
+    started = api.post("/api/v1/me/cards", {"card_number": card_number(77), "phone": "13812340000"}, format="json")
+    services.record_identity_result(check_id=started.json()["id"], outcome="passed", score=None, raw={}, now=NOW)
+    refused = api.post(f"/api/v1/me/cards/{api.get('/api/v1/me/cards').json()[1]['id']}/default")
+    assert (refused.status_code, refused.json()["code"]) == (409, "debit_not_agreed")
 
 
 def test_liveness_before_signing_is_a_new_check_each_time():
