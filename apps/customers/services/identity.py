@@ -88,7 +88,7 @@ class NoSuchCheck(NotFound):
 
 
 class CheckNotOpen(Conflict):
-    """A person decides only on checks that failed or stayed unknown."""
+    """A person decides only on checks of onboarding that failed or stayed unknown."""
 
     code = "check_not_open"
     title = _("This check needs no decision.")
@@ -183,22 +183,52 @@ def _state_identity(row: Customer, *, name: str, id_number: str, valid_until: dt
     if valid_until is not None and valid_until < today:
         raise IdCardExpired(fields={"id_valid_until": [str(IdCardExpired.title)]})
     number_hash = blind_index(person.number, purpose="id_number")
-    proved = IdentityCheck.objects.filter(
-        customer=row, kind=CheckKind.ID_AUTHENTICITY, state__in=[IdentityCheck.State.PASSED, IdentityCheck.State.EXPIRED]
-    ).exists()
-    if proved and (number_hash != row.id_number_hash or full_name != row.name):
+    if _proved(row) and (number_hash != row.id_number_hash or full_name != row.name):
         raise IdentityFixed
     pending = IdentityCheck.objects.filter(customer=row, kind=CheckKind.ID_AUTHENTICITY, state=IdentityCheck.State.PENDING).exists()
     if pending:
         return  # the answer under way is to what was stated then
-    others = Customer.objects.filter(legal_entity_id=row.legal_entity_id, id_number_hash=number_hash).exclude(id=row.id)
-    if others.exclude(state=Customer.State.CLOSED).exists():
-        raise IdNumberTaken
+    _make_way(row, number_hash)
     row.name, row.masked_name = full_name, mask_name(full_name)
     row.id_number, row.id_number_hash, row.masked_id_number = person.number, number_hash, mask_id_number(person.number)
     row.id_valid_until = valid_until
     if address:
         row.address = address
+    row.save()
+
+
+def _proved(row: Customer) -> bool:
+    """Whether name and ID number were confirmed once; an old proof fixes them, too."""
+    states = [IdentityCheck.State.PASSED, IdentityCheck.State.EXPIRED]
+    return IdentityCheck.objects.filter(customer=row, kind=CheckKind.ID_AUTHENTICITY, state__in=states).exists()
+
+
+def _make_way(row: Customer, number_hash: str) -> None:
+    """Only a claim that was proved, or is being proved, reserves an ID number; another account's empty claim gives way.
+
+    Raises `IdNumberTaken`.
+    """
+    others = Customer.objects.filter(legal_entity_id=row.legal_entity_id, id_number_hash=number_hash).exclude(id=row.id)
+    other = others.exclude(state=Customer.State.CLOSED).select_for_update().first()
+    if other is None:
+        return
+    reserving = [IdentityCheck.State.PENDING, IdentityCheck.State.PASSED, IdentityCheck.State.EXPIRED]
+    if IdentityCheck.objects.filter(customer=other, kind=CheckKind.ID_AUTHENTICITY, state__in=reserving).exists():
+        raise IdNumberTaken
+    _forget_claim(other)
+
+
+def _forget_claim(row: Customer) -> None:
+    """The ID number that was only claimed is free again; what was claimed stays readable for staff who decide by hand."""
+    row.id_number_hash = ""
+    row.save()
+
+
+def _claim_again(row: Customer) -> None:
+    """A claim that a person finds true takes its ID number after all. Raises `IdNumberTaken`."""
+    number_hash = blind_index(row.id_number, purpose="id_number")
+    _make_way(row, number_hash)
+    row.id_number_hash = number_hash
     row.save()
 
 
@@ -306,10 +336,14 @@ def _finish(
     check.provider, check.score, check.reason, check.finished_at = provider, score, reason[:64], now
     if outcome == "passed":
         check.succeed()
+        if check.kind == CheckKind.ID_AUTHENTICITY and not row.id_number_hash:
+            _claim_again(row)
         validity = CHECK_VALIDITY[CheckKind(check.kind)]
         check.expires_at = now + validity if validity else None
     elif outcome == "failed":
         check.fail()
+        if check.kind == CheckKind.ID_AUTHENTICITY and not _proved(row):
+            _forget_claim(row)
     else:
         check.give_up()
     check.save()
@@ -329,7 +363,8 @@ def _finish(
 def decide_check_by_person(*, check_id: UUID, outcome: str, reason: str, actor: Actor, now: dt.datetime) -> IdentityCheck:
     """The manual path: staff who saw the papers decide on a check that failed or stayed unknown. `outcome` is passed or failed.
 
-    Raises `NoSuchCheck`, `CheckNotOpen`, `BadInput` without a reason.
+    Only onboarding: nobody answers for the face of somebody who signs. Raises `NoSuchCheck`, `CheckNotOpen`, `IdNumberTaken`, `BadInput`
+    without a reason.
     """
     actor.require("customers.verify")
     if outcome not in ("passed", "failed") or not reason.strip():
@@ -339,7 +374,8 @@ def decide_check_by_person(*, check_id: UUID, outcome: str, reason: str, actor: 
         raise NoSuchCheck
     row = Customer.objects.select_for_update().get(id=found)
     check: IdentityCheck = IdentityCheck.objects.select_for_update().get(id=check_id)
-    if check.state not in (IdentityCheck.State.FAILED, IdentityCheck.State.UNKNOWN):
+    open_states = (IdentityCheck.State.FAILED, IdentityCheck.State.UNKNOWN)
+    if check.state not in open_states or check.purpose != IdentityCheck.Purpose.ONBOARDING:
         raise CheckNotOpen
     check.try_again()
     check.requested_at = now

@@ -14,7 +14,7 @@ from apps.common.models import OutboxDelivery, OutboxMessage
 from apps.customers import selectors, services
 from apps.customers.models import BankCard, Customer, IdentityAttempt, IdentityCheck
 from apps.customers.services.access import PersonalDataInvalid
-from apps.customers.services.cards import LastDebitCard, NoSuchCard
+from apps.customers.services.cards import DebitNotAgreed, LastDebitCard, NoSuchCard
 from apps.customers.services.consents import ConsentMissing
 from apps.customers.services.identity import (
     CheckNotOpen,
@@ -163,6 +163,43 @@ def test_an_id_number_belongs_to_one_account_of_a_lender(person):
     assert start(elsewhere).state == "pending"
 
 
+@pytest.mark.parametrize("outcome", ["failed", "unknown"])
+def test_a_claim_that_was_not_proved_reserves_no_id_number(person, outcome):
+    owner = CustomerFactory(legal_entity=person.legal_entity)
+    give_all_consents(owner)
+    claimed = start(person)
+    with pytest.raises(IdNumberTaken):
+        start(owner)
+    answer(claimed, outcome)
+    assert (Customer.objects.get(id=person.id).id_number_hash == "") is (outcome == "failed")
+    answer(start(owner), "passed")
+    assert selectors.customer_by_id_number(NUMBER, person.legal_entity_id).id == owner.id
+    assert Customer.objects.get(id=person.id).id_number_hash == ""
+    with pytest.raises(IdNumberTaken):
+        start(person)
+    staff = UserFactory(legal_entity=person.legal_entity, roles=["account_manager"])
+    with pytest.raises(IdNumberTaken):
+        services.decide_check_by_person(check_id=claimed.id, outcome="passed", reason="核对原件", actor=Actor.of(staff), now=LATER)
+    assert state_of(claimed) == outcome
+
+
+def test_staff_who_find_a_claim_true_give_it_its_id_number_back(person):
+    check = start(person)
+    answer(check, "failed")
+    staff = UserFactory(legal_entity=person.legal_entity, roles=["account_manager"])
+    services.decide_check_by_person(check_id=check.id, outcome="passed", reason="核对原件", actor=Actor.of(staff), now=LATER)
+    assert selectors.customer_by_id_number(NUMBER, person.legal_entity_id).id == person.id
+
+
+def test_nobody_answers_for_the_face_of_somebody_who_signs(person):
+    prove_id(person)
+    check = start(person, "liveness", purpose="signing", video_ref="v")
+    answer(check, "failed")
+    staff = UserFactory(legal_entity=person.legal_entity, roles=["account_manager"])
+    with pytest.raises(CheckNotOpen):
+        services.decide_check_by_person(check_id=check.id, outcome="passed", reason="核对原件", actor=Actor.of(staff), now=LATER)
+
+
 def test_a_failed_check_is_tried_again_as_a_new_attempt_of_the_same_check(person):
     check = start(person)
     answer(check, "failed", reason="name_differs")
@@ -280,14 +317,33 @@ def test_another_default_card_is_chosen_before_the_old_one_goes():
         services.remove_card(customer_id=person.id, card_id=first.id, actor=actor, now=NOW)
     answer(bind(person, number=card_number(555)), "passed")
     second = BankCard.objects.exclude(id=first.id).get()
-    with pytest.raises(selectors.NoDebitCard):
+    with pytest.raises(DebitNotAgreed):
         services.choose_default_card(customer_id=person.id, card_id=second.id, actor=actor, now=NOW)
-        selectors.debit_card(person.id)
+    assert selectors.debit_card(person.id).id == first.id
     services.agree_debit(customer_id=person.id, card_id=second.id, actor=actor, now=NOW)
+    services.choose_default_card(customer_id=person.id, card_id=second.id, actor=actor, now=NOW)
     assert selectors.debit_card(person.id).id == second.id
     services.remove_card(customer_id=person.id, card_id=first.id, actor=actor, now=NOW)
     with pytest.raises(NoSuchCard):
         services.choose_default_card(customer_id=person.id, card_id=first.id, actor=actor, now=NOW)
+
+
+def test_only_a_card_with_an_agreement_is_the_default_and_the_first_becomes_it(person):
+    prove_id(person)
+    answer(bind(person), "passed")
+    assert not BankCard.objects.get().is_default
+    answer(bind(person, number=card_number(2), debit_agreed=True), "passed")
+    assert selectors.debit_card(person.id).number == card_number(2)
+    first = BankCard.objects.get(is_default=False)
+    services.agree_debit(customer_id=person.id, card_id=first.id, actor=Actor.of(person.user), now=NOW)
+    assert selectors.debit_card(person.id).number == card_number(2)
+
+
+def test_agreeing_later_makes_the_only_card_the_default(person):
+    prove_id(person)
+    answer(bind(person), "passed")
+    services.agree_debit(customer_id=person.id, card_id=BankCard.objects.get().id, actor=Actor.of(person.user), now=NOW)
+    assert selectors.debit_card(person.id).number == card_number(1)
 
 
 def test_liveness_before_signing_is_fresh_for_a_while(person):
