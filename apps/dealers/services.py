@@ -190,7 +190,7 @@ def seal_agreement(*, dealer_id: UUID, now: dt.datetime) -> None:
         actor=SIGNING,
         now=now,
     )
-    _activate_signed(dealer_id=row.id, document_id=document.id, now=now)
+    _activate_signed(dealer_id=row.id, number=row.agreement_no, document_id=document.id, now=now)
 
 
 def _agreement(row: Dealer, lender: Any, day: dt.date) -> dict[str, Any]:
@@ -215,9 +215,9 @@ def _agreement(row: Dealer, lender: Any, day: dt.date) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _activate_signed(*, dealer_id: UUID, document_id: UUID, now: dt.datetime) -> None:
+def _activate_signed(*, dealer_id: UUID, number: str, document_id: UUID, now: dt.datetime) -> None:
     row = Dealer.objects.select_for_update().get(id=dealer_id)
-    if row.state != Dealer.State.SIGNING:
+    if row.state != Dealer.State.SIGNING or row.agreement_no != number:  # called off while it was sealed; the next has its own news
         return
     row.agreement_id, row.signed_at = document_id, now
     row.activate()
@@ -285,7 +285,7 @@ def add_consultant(
     is_manager: bool = False,
     totp_key: str | None = None,
 ) -> Consultant:
-    """Somebody of a shop with a login of their own: a consultant sees own orders, a manager the dealer's.
+    """Somebody of a shop with a login of their own: a consultant sees own orders, a manager the shop's.
 
     Raises `NoSuchShop`, `DealerNotActive`, `DealerInvalid`, and what `organisations.services.create_user` raises.
     """
@@ -307,8 +307,8 @@ def add_consultant(
         roles=["dealer_manager", "consultant"] if is_manager else ["consultant"],
         legal_entity_id=shop.dealer.legal_entity_id,
         display_name=name,
-        scope_kind="dealer" if is_manager else "consultant",
-        scope_ref=shop.dealer_id if is_manager else person.id,
+        scope_kind="shop" if is_manager else "consultant",
+        scope_ref=shop.id if is_manager else person.id,
         totp_key=totp_key,
         actor=actor,
         now=now,

@@ -117,8 +117,8 @@ class ConsultantFactory(factory.django.DjangoModelFactory):
 
     @factory.post_generation
     def scope(self: Any, create: bool, extracted: Any, **_: Any) -> None:
-        """The login sees own orders; a manager's the dealer's."""
+        """The login sees own orders; a manager's the shop's."""
         if create:
-            self.user.scope_kind = "dealer" if self.is_manager else "consultant"
-            self.user.scope_ref = self.shop.dealer_id if self.is_manager else self.id
+            self.user.scope_kind = "shop" if self.is_manager else "consultant"
+            self.user.scope_ref = self.shop_id if self.is_manager else self.id
             self.user.save()

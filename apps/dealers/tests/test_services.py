@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models.signals import post_save
 
 from apps.common import outbox
 from apps.common.actors import Actor
 from apps.common.errors import NotPermitted
-from apps.common.models import OutboxMessage
+from apps.common.models import GatewayCall, OutboxMessage
 from apps.dealers import selectors, services
 from apps.dealers.models import DEALER_EDGES, Consultant, Dealer, Shop
 from apps.dealers.selectors import NoSuchConsultant, NoSuchDealer, NoSuchShop
@@ -87,10 +88,10 @@ def test_a_dealer_is_onboarded_from_draft_to_a_consultant_who_may_apply(admin, s
     assert (person.user.data_scope.kind, person.user.data_scope.owner_id) == ("consultant", person.id)
 
 
-def test_a_manager_sees_the_dealer(admin):
+def test_a_manager_sees_the_shop(admin):
     shop = ShopFactory(dealer__legal_entity=admin.legal_entity)
     boss = hire(admin, shop, is_manager=True)
-    assert (boss.user.data_scope.kind, boss.user.data_scope.owner_id) == ("dealer", shop.dealer_id)
+    assert (boss.user.data_scope.kind, boss.user.data_scope.owner_id) == ("shop", shop.id)
     assert boss.user.can("portal.shop")
 
 
@@ -132,6 +133,27 @@ def test_signing_needs_a_shop_and_can_be_called_off(admin):
     first = services.start_signing(dealer_id=dealer.id, actor=actor, now=NOW).agreement_no
     assert services.return_to_draft(dealer_id=dealer.id, actor=actor, now=NOW).state == "draft"
     assert services.start_signing(dealer_id=dealer.id, actor=actor, now=NOW).agreement_no != first
+
+
+def test_an_agreement_called_off_while_it_is_sealed_makes_nobody_active(admin, sandbox):
+    dealer, actor = create(admin), Actor.of(admin)
+    open_shop(admin, dealer)
+    first = services.start_signing(dealer_id=dealer.id, actor=actor, now=NOW).agreement_no
+
+    def call_off(**_signal):
+        post_save.disconnect(call_off, sender=GatewayCall)
+        services.return_to_draft(dealer_id=dealer.id, actor=actor, now=NOW)
+        services.start_signing(dealer_id=dealer.id, actor=actor, now=NOW)
+
+    post_save.connect(call_off, sender=GatewayCall)  # the time stamp authority has answered, nobody is active yet
+    services.seal_agreement(dealer_id=dealer.id, now=NOW)
+    assert not post_save.disconnect(call_off, sender=GatewayCall)
+    row = Dealer.objects.get(id=dealer.id)
+    assert (row.state, row.agreement_id) == ("signing", None)
+    services.seal_agreement(dealer_id=dealer.id, now=NOW)
+    row = Dealer.objects.get(id=dealer.id)
+    assert row.state == "active"
+    assert row.agreement.number == row.agreement_no != first
 
 
 def test_suspension_stops_new_applications_and_can_be_lifted(admin):
@@ -184,12 +206,15 @@ def test_a_consultant_may_not_onboard():
 def test_everybody_of_a_dealer_sees_own_rows_only():
     mine, other = ConsultantFactory(), ConsultantFactory()
     colleague = ConsultantFactory(shop=mine.shop)
-    boss = ConsultantFactory(shop=ShopFactory(dealer=mine.shop.dealer), is_manager=True)
+    boss = ConsultantFactory(shop=mine.shop, is_manager=True)
+    boss_next_door = ConsultantFactory(shop=ShopFactory(dealer=mine.shop.dealer), is_manager=True)
     assert list(Consultant.objects.visible_to(mine.user)) == [mine]
     assert set(Consultant.objects.visible_to(boss.user)) == {mine, colleague, boss}
+    assert set(Consultant.objects.visible_to(boss_next_door.user)) == {boss_next_door}
     assert list(Shop.objects.visible_to(mine.user)) == [mine.shop]
     assert list(Dealer.objects.visible_to(mine.user)) == [mine.shop.dealer]
-    assert set(Shop.objects.visible_to(boss.user)) == {mine.shop, boss.shop}
+    assert list(Shop.objects.visible_to(boss.user)) == [mine.shop]
+    assert list(Dealer.objects.visible_to(boss.user)) == [mine.shop.dealer]
     staff = UserFactory(legal_entity=mine.shop.dealer.legal_entity)
     assert list(Dealer.objects.visible_to(staff)) == [mine.shop.dealer]
     assert other.shop.dealer not in Dealer.objects.visible_to(staff)

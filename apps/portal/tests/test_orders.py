@@ -81,7 +81,7 @@ def test_staff_of_the_lender_do_not_use_the_portal(floor, browser_of):
 def test_another_dealers_people_and_other_consultants_find_nothing(floor, browser_of):
     order = floor.order("screening")
     stranger = ConsultantFactory(shop=ShopFactory(dealer__legal_entity=floor.shop.entity))
-    boss = ConsultantFactory(shop=ShopFactory(dealer__legal_entity=floor.shop.entity), is_manager=True)
+    boss = ConsultantFactory(shop=ShopFactory(dealer=floor.consultant.shop.dealer), is_manager=True)  # next door, the same dealer's
     for user in (User.objects.get(id=stranger.user_id), User.objects.get(id=boss.user_id), floor.colleague()):
         client = browser_of(user)
         assert [page(client, order, name).status_code for name in IN_PAGE] == [404] * len(IN_PAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,8 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from apps.applications import selectors as applications
+from apps.common.actors import Actor
 from apps.common.api import file_response
 from apps.common.errors import NotFound
+from apps.common.scope import DataScope
 from apps.contracts import selectors as contracts
 from apps.dealers import selectors as dealers
 from apps.disbursement import selectors as disbursement
@@ -42,13 +45,16 @@ def contract_pdf(request: DealerRequest, order_id: UUID) -> HttpResponse:
 @require_GET
 @dealer_page
 def agreement_pdf(request: DealerRequest) -> HttpResponse:
-    """The dealer's agreement with the lender. It belongs to the dealer and to no shop: managers get it, consultants do not."""
-    paper = dealers.dealer(request.consultant.dealer_id).agreement_id if request.consultant else None
-    return _file(request, paper, _("There is no signed agreement yet."))
+    """The dealer's agreement with the lender. It belongs to the dealer and to no shop: managers of its shops get it, consultants do not."""
+    who = request.consultant
+    if not who or not who.is_manager:
+        raise NotFound(_("There is no signed agreement yet."))
+    for_dealer = replace(request.actor, data_scope=DataScope("dealer", who.dealer_id))  # this one paper is above the shop
+    return _file(request, dealers.dealer(who.dealer_id).agreement_id, _("There is no signed agreement yet."), for_dealer)
 
 
-def _file(request: DealerRequest, document_id: UUID | None, missing: str) -> HttpResponse:
+def _file(request: DealerRequest, document_id: UUID | None, missing: str, actor: Actor | None = None) -> HttpResponse:
     if document_id is None:
         raise NotFound(missing)
-    paper = documents.download(document_id=document_id, actor=request.actor, now=request.now)
+    paper = documents.download(document_id=document_id, actor=actor or request.actor, now=request.now)
     return file_response(paper.content, filename=paper.filename, content_type=paper.content_type)
