@@ -110,7 +110,10 @@ class CustomerBrief:
 
 @dataclass(frozen=True)
 class CustomerFacts:
-    """Facts for decisions, as of a day. Money in yuan a month; hashes are blind indexes, equal for equal values."""
+    """Facts for decisions, as of a day. Money in yuan a month; hashes are blind indexes, equal for equal values.
+
+    `device_hashes` is empty without a standing consent to the collection of device data.
+    """
 
     customer_id: UUID
     as_of: dt.date
@@ -131,6 +134,7 @@ class CustomerFacts:
     phone_hash: str
     id_number_hash: str
     device_hashes: tuple[str, ...]
+    card_hashes: tuple[str, ...]
     contact_phone_hashes: tuple[str, ...]
     registered_days: int
     consents: tuple[str, ...]

@@ -221,6 +221,7 @@ def subject(customer_id: UUID, *, on: dt.date | None = None) -> CustomerFacts:
     identity = read_id_number(row.id_number) if row.id_number else None
     passed = passed_checks(customer_id, now=clock.beijing(day + dt.timedelta(days=1)))
     work = getattr(row, "work", None)
+    consents = standing_consents(customer_id)
     return CustomerFacts(
         customer_id=row.id,
         as_of=day,
@@ -240,10 +241,11 @@ def subject(customer_id: UUID, *, on: dt.date | None = None) -> CustomerFacts:
         card_verified=CheckKind.BANK_CARD in passed,
         phone_hash=row.phone_hash,
         id_number_hash=row.id_number_hash,
-        device_hashes=_devices(row.id),
+        device_hashes=_devices(row.id) if ConsentKind.DATA_COLLECTION in consents else (),
+        card_hashes=_cards(row.id),
         contact_phone_hashes=tuple(row.contacts.order_by("phone_hash").values_list("phone_hash", flat=True)),
         registered_days=(day - clock.local_date(row.created_at)).days,
-        consents=standing_consents(customer_id),
+        consents=consents,
     )
 
 
@@ -252,6 +254,12 @@ def _devices(customer_id: UUID) -> tuple[str, ...]:
         LoginRecord.objects.filter(customer_id=customer_id).exclude(device_hash="").values_list("device_hash", flat=True).distinct()
     )
     return tuple(sorted(hashes))
+
+
+def _cards(customer_id: UUID) -> tuple[str, ...]:
+    """Cards that are, or once were, proved to be the customer's."""
+    proved = BankCard.objects.filter(customer_id=customer_id, state__in=[BankCard.State.BOUND, BankCard.State.REMOVED])
+    return tuple(sorted(set(proved.values_list("number_hash", flat=True))))
 
 
 def signing_identity(customer_id: UUID) -> SigningIdentity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,18 @@ from apps.common.actors import Actor
 from apps.common.crypto import blind_index
 from apps.common.errors import BadInput, Conflict, NotFound, NotPermitted
 from apps.common.privacy import mask_card, mask_id_number, mask_phone
-from apps.customers.domain import CustomerFacts
+from apps.customers.domain import ConsentKind, CustomerFacts, parse_card_number, parse_id_number, parse_phone
+from apps.customers.services.access import parsed
 from apps.organisations.selectors import parameter
 from apps.risk.models import DecisionRequest, IdentifierKind, Link, ListEntry
 
+# How a value of each kind is read; a kind that no subject is compared by (companies) is not taken: it would never hit.
+_READ: dict[str, Callable[[str, dt.date], str]] = {
+    IdentifierKind.PHONE: lambda text, _day: parse_phone(text),
+    IdentifierKind.ID_NUMBER: lambda text, day: parse_id_number(text, on=day).number,
+    IdentifierKind.CARD: lambda text, _day: parse_card_number(text),
+    IdentifierKind.DEVICE: lambda text, _day: text.strip(),
+}
 _MASKS = {IdentifierKind.PHONE: mask_phone, IdentifierKind.ID_NUMBER: mask_id_number, IdentifierKind.CARD: mask_card}
 
 
@@ -49,13 +58,16 @@ def add_list_entry(
     now: dt.datetime,
     valid_until: dt.date | None = None,
 ) -> ListEntry:
-    """Put an identifier on a list from today on; only its blind index and mask are kept. Raises `AlreadyListed`, `BadInput`."""
+    """Put an identifier on a list from today on; only its blind index and mask are kept.
+
+    The value is read as customers' own values are, so that it hits however it was typed. Raises `AlreadyListed`, `BadInput`.
+    """
     actor.require("risk.edit")
     if actor.data_scope.kind != "all" and actor.data_scope.owner_id != legal_entity_id:
         raise NotPermitted
     day = clock.local_date(now)
     problems: dict[str, list[str]] = {}
-    if colour not in ListEntry.Colour.values or kind not in IdentifierKind.values:
+    if colour not in ListEntry.Colour.values or kind not in _READ:
         problems["colour"] = [str(_("Choose a list and a kind of identifier."))]
     if not value.strip():
         problems["value"] = [str(_("Enter the value to list."))]
@@ -65,6 +77,7 @@ def add_list_entry(
         problems["valid_until"] = [str(_("The validity ends before it begins."))]
     if problems:
         raise BadInput(fields=problems)
+    value = parsed("value", lambda: _READ[IdentifierKind(kind)](value, day))
     value_hash = blind_index(value, purpose=kind)
     if _listed(legal_entity_id, day).filter(colour=colour, kind=kind, value_hash=value_hash).exists():
         raise AlreadyListed
@@ -73,7 +86,7 @@ def add_list_entry(
         colour=colour,
         kind=kind,
         value_hash=value_hash,
-        masked=_MASKS.get(IdentifierKind(kind), lambda text: f"{text[:4]}****")(value.strip())[:32],
+        masked=_MASKS.get(IdentifierKind(kind), lambda text: f"{text[:4]}****")(value)[:32],
         reason=reason.strip()[:200],
         source=source.strip()[:64],
         valid_from=day,
@@ -120,10 +133,13 @@ def keep_links(request: DecisionRequest, facts: CustomerFacts, *, now: dt.dateti
 
 
 def signals_of(request: DecisionRequest, facts: CustomerFacts, *, now: dt.datetime) -> tuple[dict[str, Any], list[UUID]]:
-    """What lists and links say of a subject at a moment, and the list entries that were hit."""
+    """What lists and links say of a subject at a moment, and the list entries that were hit.
+
+    Without the consent to device data nothing is said of devices: the feature is absent, and a person decides.
+    """
     day = clock.local_date(now)
     entries = list(_entries_of(request.legal_entity_id, facts, day))
-    contacts = set(facts.contact_phone_hashes)
+    contacts = set(facts.contact_phone_hashes) - {facts.phone_hash}
     own = [entry for entry in entries if not (entry.kind == IdentifierKind.PHONE and entry.value_hash in contacts)]
     colours = {entry.colour for entry in own}
     links = Link.objects.filter(legal_entity_id=request.legal_entity_id, at__lte=now)
@@ -132,7 +148,9 @@ def signals_of(request: DecisionRequest, facts: CustomerFacts, *, now: dt.dateti
         "greylisted": ListEntry.Colour.GREY in colours,
         "whitelisted": ListEntry.Colour.WHITE in colours,
         "contact_blacklisted": any(entry.colour == ListEntry.Colour.BLACK for entry in entries if entry not in own),
-        "device_applicants": _people(links, Link.Kind.DEVICE, facts.device_hashes, _since("device", request, now)),
+        "device_applicants": _people(links, Link.Kind.DEVICE, facts.device_hashes, _since("device", request, now))
+        if ConsentKind.DATA_COLLECTION in facts.consents
+        else None,
         "consultant_applications": _people(
             links, Link.Kind.CONSULTANT, [str(request.subject.get("consultant_ref"))], _since("consultant", request, now)
         ),
@@ -165,4 +183,5 @@ def _entries_of(legal_entity_id: UUID, facts: CustomerFacts, day: dt.date) -> An
         Q(kind=IdentifierKind.PHONE, value_hash__in=phones)
         | Q(kind=IdentifierKind.ID_NUMBER, value_hash=facts.id_number_hash)
         | Q(kind=IdentifierKind.DEVICE, value_hash__in=list(facts.device_hashes))
+        | Q(kind=IdentifierKind.CARD, value_hash__in=list(facts.card_hashes))
     )

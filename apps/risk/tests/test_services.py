@@ -13,7 +13,11 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from apps.common import outbox
+from apps.common.crypto import blind_index
+from apps.common.errors import BadInput
 from apps.common.models import GatewayCall, OutboxMessage
+from apps.customers.models import Consent, LoginRecord
+from apps.customers.tests.factories import ContactFactory
 from apps.organisations.tests.factories import LegalEntityFactory
 from apps.risk import selectors, services
 from apps.risk.domain.samples import sample_values
@@ -282,9 +286,6 @@ class TestSignals:
         for serial in range(3):
             customer = person(entity, serial)
             customer.contacts.all().delete()
-            from apps.customers.models import LoginRecord
-            from apps.customers.tests.factories import ContactFactory
-
             for number in range(2):
                 ContactFactory(customer=customer, serial=serial * 10 + number)
             LoginRecord.objects.create(customer=customer, at=NOW, device_hash="d" * 64)
@@ -313,6 +314,47 @@ class TestSignals:
         decision = decide(customer)
         assert (decision.outcome, decision.reasons[0]) == ("decline", "AF-001")
         assert ListHit.objects.get().entry_id == entry.id
+
+    @pytest.mark.parametrize("kind", ["phone", "id_number", "card_number", "device"])
+    def test_an_entry_hits_however_it_was_typed(self, sandbox: Any, entity: Any, kind: str) -> None:
+        customer = person(entity)
+        LoginRecord.objects.create(customer=customer, at=NOW, device_hash=blind_index("device-1", purpose="device"))
+        phone, card = customer.phone, customer.cards.get().number
+        typed = {
+            "phone": f"+86 {phone[:3]}-{phone[3:7]}-{phone[7:]}",
+            "id_number": f" {customer.id_number[:6]} {customer.id_number[6:]}",
+            "card_number": f"{card[:4]} {card[4:8]}-{card[8:]}",
+            "device": " device-1",
+        }
+        services.add_list_entry(
+            legal_entity_id=entity.id, colour="black", kind=kind, value=typed[kind], reason="x", source="y", actor=SYSTEM, now=NOW
+        )
+        assert decide(customer).reasons[0] == "AF-001"
+
+    @pytest.mark.parametrize(
+        ("kind", "value"), [("phone", "12345"), ("id_number", "110101199003071230"), ("card_number", "6222"), ("company", "某某公司")]
+    )
+    def test_what_would_never_hit_is_not_taken(self, entity: Any, kind: str, value: str) -> None:
+        with pytest.raises(BadInput):
+            services.add_list_entry(
+                legal_entity_id=entity.id, colour="black", kind=kind, value=value, reason="x", source="y", actor=SYSTEM, now=NOW
+            )
+        assert not ListEntry.objects.exists()
+
+    def test_without_the_consent_to_device_data_a_person_decides(self, sandbox: Any, entity: Any) -> None:
+        """Three people on one device would be declined; who keeps their device data to themselves is only looked at."""
+        for serial in range(3):
+            LoginRecord.objects.create(customer=person(entity, serial), at=NOW, device_hash="d" * 64)
+        customer = person(entity, 5)
+        LoginRecord.objects.create(customer=customer, at=NOW, device_hash="d" * 64)
+        customer.contacts.all().delete()
+        for number in range(2):
+            ContactFactory(customer=customer, serial=700 + number)
+        Consent.objects.filter(customer=customer, kind="data_collection").update(withdrawn_at=NOW)
+        decision = decide(customer)
+        assert (decision.outcome, decision.reasons) == ("review", ["IN-001"])
+        assert [gap["field"] for gap in decision.gaps] == ["device_applicants"]
+        assert not Link.objects.filter(kind="device", customer_ref=customer.id).exists()
 
     def test_an_ended_entry_hits_no_more(self, sandbox: Any, entity: Any) -> None:
         customer = person(entity)
