@@ -24,8 +24,12 @@ ACTIVITIES: Final = {
     "disbursement_review": gettext_lazy("Disbursement review"),
     "transfer_failed": gettext_lazy("Failed payment"),
     "payment_unresolved": gettext_lazy("Payment without a result"),
+    "payment_contradicted": gettext_lazy("The bank contradicts itself"),
+    "money_in_suspense": gettext_lazy("Money in suspense"),
+    "credit_left": gettext_lazy("Credit on a settled loan"),
 }
-PAGES: Final = {"application": "admin:review", "disbursement": "admin:disbursement"}
+PAGES: Final = {"application": "admin:review", "disbursement": "admin:disbursement", "loan": "admin:loan"}
+ABOUT_ORDERS: Final = ("payment_unresolved", "payment_contradicted", "money_in_suspense")
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _debits_of(tasks: Sequence[TaskView], user: Any) -> dict[UUID, Any]:
 
 def _url_of(task: TaskView, payment: Any) -> str:
     """Where a task is done; an unresolved payment has a page of its own once it has an order number."""
-    if task.activity == "payment_unresolved" and payment and payment.order_no:
+    if task.activity in ABOUT_ORDERS and payment and payment.order_no:
         return reverse("admin:payment_result", args=[payment.order_no])
     page = PAGES.get(task.subject_kind)
     return reverse(page, args=[task.subject_ref]) if page else ""

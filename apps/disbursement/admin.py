@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 
 from apps.common import clock
-from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
-from apps.common.errors import anticipate
+from apps.common.deeds import carry_out
 from apps.disbursement import models, services
-
-
-def carry_out(request: HttpRequest, rows: QuerySet[Any], deed: Callable[[Any, Actor], object]) -> None:
-    """Do a deed on each chosen row; those that refuse say why and do not stop the others."""
-    done, actor = 0, Actor.of(request.user)
-    for row in rows:
-        try:
-            deed(row, actor)
-        except Exception as error:
-            refused = anticipate(error)
-            if refused is None:
-                raise
-            messages.error(request, f"{row}: {refused.detail}")
-        else:
-            done += 1
-    if done:
-        messages.success(request, ngettext("Done for %(count)d row.", "Done for %(count)d rows.", done) % {"count": done})
 
 
 @admin.register(models.Funder)

@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class DisbursementConfig(AppConfig):
     name = "apps.disbursement"
+    verbose_name = pgettext_lazy("app", "Payments")
 
     def ready(self) -> None:
         from apps.common import approvals

@@ -17,6 +17,7 @@ from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, R
 
 MOVED_IN = ("succeeded", "reversed", "refunded")
 MOVED_OUT = ("succeeded", "reversed")
+_HAS_COME = Q(state__in=MOVED_IN) | Q(booked_as="suspense")
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,16 @@ def _transfers(legal_entity_id: UUID, start: dt.datetime, end: dt.datetime, numb
     ]
 
 
+def _known_as(row: RepaymentOrder) -> str:
+    """The state in reconciliation's eyes: money that came after its order had failed is there all the same."""
+    return "succeeded" if row.booked_as == "suspense" and row.state not in MOVED_IN else row.state
+
+
 def _debits(legal_entity_id: UUID, start: dt.datetime, end: dt.datetime, numbers: list[str]) -> list[PaymentFact]:
-    moved = Q(state__in=MOVED_IN, finished_at__gte=start, finished_at__lt=end)
+    moved = _HAS_COME & Q(finished_at__gte=start, finished_at__lt=end)
     rows = RepaymentOrder.objects.filter(moved | Q(order_no__in=numbers), legal_entity_id=legal_entity_id)
     return [
-        PaymentFact("debit", row.order_no, "in", row.amount, row.state, row.finished_at or row.sent_at or row.created_at, row.bank_ref)
+        PaymentFact("debit", row.order_no, "in", row.amount, _known_as(row), row.finished_at or row.sent_at or row.created_at, row.bank_ref)
         for row in rows
     ]
 
@@ -151,7 +157,7 @@ def moved_out_total(legal_entity_id: UUID) -> Decimal:
 
 def moved_in_total(legal_entity_id: UUID) -> Decimal:
     """All money that debits have brought in, in yuan."""
-    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN)
+    rows = RepaymentOrder.objects.filter(_HAS_COME, legal_entity_id=legal_entity_id)
     return rows.aggregate(total=Sum("amount"))["total"] or ZERO
 
 
@@ -170,7 +176,7 @@ def moved_amounts(legal_entity_id: UUID, *, order_nos: Iterable[str]) -> dict[st
         disbursement__state__in=MOVED_OUT,
         disbursement__order_no=F("order_no"),
     )
-    came = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, order_no__in=numbers, state__in=MOVED_IN)
+    came = RepaymentOrder.objects.filter(_HAS_COME, legal_entity_id=legal_entity_id, order_no__in=numbers)
     return {**dict(out.values_list("order_no", "amount")), **dict(came.values_list("order_no", "amount"))}
 
 
@@ -187,7 +193,7 @@ class DebitFact:
 
 def debits_in(legal_entity_id: UUID) -> list[DebitFact]:
     """Every debit that has brought money in, by order number."""
-    rows = RepaymentOrder.objects.filter(legal_entity_id=legal_entity_id, state__in=MOVED_IN).order_by("order_no")
+    rows = RepaymentOrder.objects.filter(_HAS_COME, legal_entity_id=legal_entity_id).order_by("order_no")
     return [
         DebitFact(row.order_no, row.reference, row.amount, row.finished_at, row.state == "succeeded" and row.booked_as != "suspense")
         for row in rows.only("order_no", "amount", "finished_at", "state", "booked_as").iterator()

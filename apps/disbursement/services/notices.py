@@ -27,7 +27,11 @@ class BankResult:
 
 
 def note(*, kind: str, result: BankResult, verdict: str, legal_entity_id: UUID | None, now: dt.datetime) -> BankNotice:
-    """Write down what a bank said and what became of it."""
+    """Write down what a bank said and what became of it; a bank that repeats what did not fit adds nothing."""
+    last = BankNotice.objects.filter(kind=kind, order_no=result.order_no[:64]).order_by("-received_at", "-id").first()
+    said = (verdict, result.outcome, result.amount)
+    if last is not None and verdict in ("wrong_amount", "contradiction") and (last.verdict, last.outcome, last.amount) == said:
+        return last
     return BankNotice.objects.create(
         legal_entity_id=legal_entity_id,
         kind=kind,

@@ -106,5 +106,5 @@ def reroute(*, disbursement_id: UUID, actor: Actor, now: dt.datetime) -> Disburs
     choose_route(disbursement, now=now)
     disbursement.reason = ""
     disbursement.save()
-    flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, actor=actor, now=now)
+    flows.cancel_tasks(subject_kind="disbursement", subject_ref=disbursement.id, activity="transfer_failed", actor=actor, now=now)
     return disbursement

@@ -14,7 +14,7 @@ from apps.common.gateways import GatewayError
 from apps.disbursement.models import Disbursement, RepaymentOrder
 from apps.disbursement.services.repayments import send_debit
 from apps.disbursement.services.transfers import send_transfer
-from apps.disbursement.services.unresolved import call_people_to_debits, call_people_to_transfers
+from apps.disbursement.services.unresolved import AMOUNT_DIFFERS, call_people_to_debits, call_people_to_transfers
 
 log = structlog.get_logger(__name__)
 SILENCE = dt.timedelta(minutes=2)  # how long an answer may take before the bank is asked
@@ -28,7 +28,7 @@ def sweep_transfers(*, now: dt.datetime) -> int:
     """
     waiting = Disbursement.objects.filter(
         Q(state="routed", due_at__lte=now) | Q(state__in=["submitted", "unknown"], submitted_at__lte=now - SILENCE)
-    )
+    ).exclude(state="unknown", reason__startswith=AMOUNT_DIFFERS)
     ids = waiting.order_by("created_at").values_list("id", flat=True)[:_LIMIT]
     looked_at = _each(ids, lambda one: send_transfer(disbursement_id=one, now=now))
     call_people_to_transfers(now=now)
@@ -40,7 +40,7 @@ def sweep_debits(*, now: dt.datetime) -> int:
     late = now - SILENCE
     waiting = RepaymentOrder.objects.filter(
         Q(state="created", created_at__lte=late) | Q(state__in=["processing", "unknown"], sent_at__lte=late)
-    )
+    ).exclude(state="unknown", reason__startswith=AMOUNT_DIFFERS)
     ids = waiting.order_by("created_at").values_list("id", flat=True)[:_LIMIT]
     looked_at = _each(ids, lambda one: send_debit(order_id=one, now=now))
     call_people_to_debits(now=now)

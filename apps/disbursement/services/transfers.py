@@ -28,7 +28,7 @@ from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.positions import PositionShort, pay, release, reserve
 from apps.disbursement.services.records import lock_disbursement
 from apps.disbursement.services.routing import opens_at
-from apps.disbursement.services.unresolved import call_off, call_person
+from apps.disbursement.services.unresolved import AMOUNT_DIFFERS, CONTRADICTED, call_off, call_person
 from apps.disbursement.services.vouchers import honour_voucher
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ def send_transfer(*, disbursement_id: UUID, now: dt.datetime) -> None:
         _lose_sight(disbursement_id, str(disbursement.order_no), str(lost), now)
         return
     if answer.outcome in ("succeeded", "failed"):
-        _record(BankResult.of(answer), now)
+        _record(BankResult.of(answer), now, asked=True)
 
 
 def _transfer(disbursement: Disbursement) -> BankAnswer:
@@ -144,7 +144,7 @@ def record_transfer_result(*, order_no: str, outcome: str, amount: Decimal | Non
 
 
 @transaction.atomic
-def _record(result: BankResult, now: dt.datetime) -> str:
+def _record(result: BankResult, now: dt.datetime, *, asked: bool = False) -> str:
     order = TransferOrder.objects.filter(order_no=result.order_no).first()
     if order is None:
         note(kind=KIND, result=result, verdict="unknown_order", legal_entity_id=None, now=now)
@@ -157,6 +157,11 @@ def _record(result: BankResult, now: dt.datetime) -> str:
     note(kind=KIND, result=result, verdict=verdict, legal_entity_id=order.legal_entity_id, now=now)
     if verdict in ("wrong_amount", "contradiction"):
         log.error("transfer_result_not_applied", order_no=order.order_no, verdict=verdict)
+        if verdict == "wrong_amount" and state in (_State.SUBMITTED, _State.UNKNOWN):
+            reason = f"{AMOUNT_DIFFERS if asked else ''}the bank says {result.amount}"
+            _lose_sight(disbursement.id, order.order_no, reason, now, call=True)
+        else:
+            call_person(disbursement, now=now, activity=CONTRADICTED)
     if verdict != "apply":
         return verdict
     call_off(disbursement, now=now)

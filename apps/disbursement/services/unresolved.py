@@ -13,18 +13,21 @@ from apps.flows import services as flows
 from apps.organisations import selectors as organisations
 
 ACTIVITY = "payment_unresolved"
+CONTRADICTED = "payment_contradicted"
+IN_SUSPENSE = "money_in_suspense"
+AMOUNT_DIFFERS = "amount: "  # begins the reason of an order whose bank, asked again, stays with another amount: it is asked no more
 DISBURSEMENT, REPAYMENT = "disbursement", "repayment_order"
 _ACTOR = Actor.system("disbursement.unresolved")
 _TIME_TO_ACT = dt.timedelta(minutes=30)
 _LIMIT = 500
 
 
-def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime) -> None:
-    """Open finance's task on an order; one is open per order."""
+def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime, activity: str = ACTIVITY) -> None:
+    """Open finance's task on an order; one is open per order and activity."""
     flows.open_task(
         subject_kind=_kind(row),
         subject_ref=row.id,
-        activity=ACTIVITY,
+        activity=activity,
         permission="disbursement.pay",
         legal_entity_id=row.legal_entity_id,
         due_at=now + _TIME_TO_ACT,

@@ -207,6 +207,7 @@ class TestTransfer:
         assert result(order, "succeeded") == "apply"
         assert result(order, "succeeded") == "duplicate"
         assert result(order, "failed", None) == "contradiction"
+        assert flows.task_for("disbursement", order.disbursement.id, "payment_contradicted") is not None
         assert account(order).paid == AMOUNT
         assert ledger.balance("1012", order.entity.id) == -AMOUNT
 
@@ -214,7 +215,8 @@ class TestTransfer:
         approve(order)
         services.send_transfer(disbursement_id=order.disbursement.id, now=NOON)
         assert result(order, "succeeded", AMOUNT + Decimal("0.01")) == "wrong_amount"
-        assert order.payment().state == "submitted"
+        assert order.payment().state == "unknown"
+        assert flows.task_for("disbursement", order.disbursement.id, "payment_unresolved") is not None
         assert BankNotice.objects.get(verdict="wrong_amount").amount == AMOUNT + Decimal("0.01")
         assert services.sweep_transfers(now=NOON + dt.timedelta(minutes=3)) == 1
         assert order.payment().state == "succeeded"

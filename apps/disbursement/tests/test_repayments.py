@@ -13,6 +13,8 @@ from apps.common.gateways import GatewayUnavailable
 from apps.disbursement import eod, selectors, services
 from apps.disbursement.models import BankNotice, RepaymentOrder
 from apps.disbursement.tests.factories import LoanInTests, a_customer, a_lender, a_loan, staff
+from apps.flows import selectors as flows
+from apps.ledger import audit
 from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
 from apps.loans.models import Loan
@@ -124,20 +126,36 @@ def test_a_wrong_amount_changes_nothing_and_is_seen(loan, due, sandbox, wrong):
     order = the_order(loan)
     reported = None if wrong is None else order.amount + wrong
     assert result(order, "succeeded", reported, now=due) == "wrong_amount"
-    assert the_order(loan).state == "processing"
+    assert result(order, "succeeded", reported, now=due) == "wrong_amount"
+    assert the_order(loan).state == "unknown"
+    assert flows.task_for("repayment_order", order.id, "payment_unresolved") is not None
     assert loans.payments_of(loan.entity.id) == {}
     assert [notice.verdict for notice in selectors.notices_to_look_at(staff(loan.entity, "disbursement.view"))] == ["wrong_amount"]
     assert result(order, "succeeded", order.amount, now=due) == "apply"
 
 
-def test_a_result_that_contradicts_the_end_changes_nothing(loan, due, sandbox):
+def test_money_that_comes_after_the_order_failed_is_held_in_suspense_for_finance(loan, due, sandbox):
     order_debits(loan, loan.first_due)
     outbox.dispatch()
     order = the_order(loan)
     assert result(order, "failed", now=due, reason="insufficient_funds") == "apply"
     assert result(order, "succeeded", order.amount, now=due) == "contradiction"
-    assert the_order(loan).state == "failed"
+    assert result(order, "succeeded", order.amount, now=due) == "duplicate"
+    assert (the_order(loan).state, the_order(loan).booked_as) == ("failed", "suspense")
     assert loans.payments_of(loan.entity.id) == {}
+    assert ledger.balance("224103", loan.entity.id) == order.amount
+    assert flows.task_for("repayment_order", order.id, "money_in_suspense").permission == "disbursement.pay"
+    assert [check.name for check in audit.checks(loan.entity.id) if not check.ok] == []
+
+
+def test_a_failure_told_after_the_money_came_goes_before_a_person(loan, due, sandbox):
+    order_debits(loan, loan.first_due)
+    outbox.dispatch()
+    order = the_order(loan)
+    result(order, "succeeded", order.amount, now=due)
+    assert result(order, "failed", now=due) == "contradiction"
+    assert the_order(loan).state == "succeeded"
+    assert flows.task_for("repayment_order", order.id, "payment_contradicted") is not None
 
 
 def test_a_result_for_a_number_that_is_not_ours_is_only_noted(loan, due):
@@ -293,6 +311,7 @@ class TestCustomersPayment:
         )
         assert result(order, "succeeded", order.amount, now=due) == "apply"
         assert the_order(loan).booked_as == "suspense"
+        assert flows.task_for("repayment_order", order.id, "money_in_suspense") is not None
         assert ledger.balance("224103", loan.entity.id) == order.amount
 
 

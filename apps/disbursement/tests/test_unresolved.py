@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
 from apps.common import approvals, clock, outbox
 from apps.common.errors import BadInput, NotFound, NotPermitted
 from apps.disbursement import eod, selectors, services
-from apps.disbursement.models import Disbursement, FundingAccount, RepaymentOrder
+from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, RepaymentOrder
 from apps.disbursement.services import by_hand, repayments, transfers
+from apps.disbursement.services.notices import BankResult
 from apps.disbursement.tests.factories import NOON, a_lender, a_loan, staff
 from apps.disbursement.tests.orders import AMOUNT, SignedOrder, a_signed_order
 from apps.flows import selectors as flows
@@ -56,9 +58,11 @@ def task(row):
     return flows.task_for(kind, row.id, ACTIVITY)
 
 
-def propose(row, outcome, *, actor=None, bank_ref="B77", reason="电话核实"):
+def propose(row, outcome, *, actor=None, bank_ref="B77", reason="电话核实", amount=None):
     maker = actor or staff(row.legal_entity, "disbursement.pay", "disbursement.view")
-    return services.propose_result(order_no=row.order_no, outcome=outcome, bank_ref=bank_ref, reason=reason, actor=maker, now=NOON)
+    return services.propose_result(
+        order_no=row.order_no, outcome=outcome, bank_ref=bank_ref, reason=reason, amount=amount, actor=maker, now=NOON
+    )
 
 
 def approve(change, row):
@@ -169,3 +173,26 @@ def test_a_debit_that_waits_for_long_is_seen_once_and_its_result_ends_the_task(d
     assert [sandbox.post_callback(callback.party, callback.payload) for callback in held] == [200]
     assert RepaymentOrder.objects.get(id=debit.id).state == "succeeded"
     assert task(row) is None
+
+
+def test_a_bank_that_stays_with_another_amount_is_asked_no_more_and_two_people_book_what_came(debit):
+    now, came = clock.now(), debit.amount - Decimal("100.00")
+    repayments._prepare(debit.id, now)
+    answer = BankResult(debit.order_no, "succeeded", came, "B1")
+    assert [repayments._record(answer, now, asked=True) for _ in range(2)] == ["wrong_amount", "wrong_amount"]
+    assert BankNotice.objects.filter(order_no=debit.order_no).count() == 1
+    assert services.sweep_debits(now=now + dt.timedelta(minutes=10)) == 0
+    stuck = RepaymentOrder.objects.get(id=debit.id)
+    assert (stuck.state, task(stuck) is not None) == ("unknown", True)
+    change = propose(stuck, "succeeded", amount=came)
+    assert change.preview["came"] == str(came)
+    approve(change, stuck)
+    ended = RepaymentOrder.objects.get(id=debit.id)
+    assert (ended.state, ended.amount, ended.booked_as, task(stuck)) == ("succeeded", came, "repayment", None)
+    assert loans.payments_of(debit.legal_entity_id) == {debit.reference: came}
+    assert [check.name for check in audit.checks(debit.legal_entity_id) if not check.ok] == []
+
+
+def test_a_transfer_has_paid_what_was_ordered_or_nothing(order):
+    with pytest.raises(BadInput):
+        propose(lost(order), "succeeded", amount=AMOUNT - 1)
