@@ -1,8 +1,8 @@
 """Certificates: the authority that issues them, one certificate per signing party, and the roots that a check trusts.
 
-`PKI_DIR` holds `ca.pem`, `ca.key` (under field encryption), `tsa/*.pem`, the roots of time stamp authorities, and `roots/*.pem`, authorities
-that issued before: what they signed stays valid. In production all of them are put there beforehand. Elsewhere a test authority is created on first use, and the time stamp authority's certificate is learnt
-from its first answer to us.
+`PKI_DIR` holds `ca.pem`, `ca.key` (under field encryption), `tsa/*.pem`, the roots of time stamp authorities, and `roots/*.pem`, the
+authorities that issued before: what they signed stays valid. In production all of them are put there beforehand. Elsewhere a test authority
+is created on first use, and the time stamp authority's certificate is learnt from its first answer to us.
 """
 
 from __future__ import annotations
