@@ -17,7 +17,7 @@ from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
 from apps.common.errors import CarloanError
 from apps.organisations import services, tasks
-from apps.organisations.models import Branch, BusinessDay, LegalEntity, Parameter, StepRun, User
+from apps.organisations.models import Branch, BusinessDay, LegalEntity, Parameter, SecondFactorEnrolment, StepRun, User
 
 # Keys of second factors are nobody's to see.
 for device in (TOTPDevice, StaticDevice):
@@ -61,6 +61,14 @@ class UserAdmin(CarloanModelAdmin):
 
     def has_edit_permission(self, request: HttpRequest) -> bool:
         return request.user.can("organisations.edit")  # type: ignore[union-attr]
+
+
+@admin.register(SecondFactorEnrolment)
+class SecondFactorEnrolmentAdmin(CarloanModelAdmin):
+    list_display = ("at", "user", "actor", "replaced")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "actor")
+    ordering = ("-at",)
 
 
 @admin.register(Parameter)

@@ -108,6 +108,15 @@ ROLES_OF_KIND: Final[dict[str, frozenset[str]]] = {
     "client": frozenset(),
 }
 
+# What the rows that people of a kind see may belong to; staff see their legal entity's, and without a scope the others see nothing.
+SCOPE_KINDS: Final = ("consultant", "shop", "dealer", "customer")
+SCOPES_OF_KIND: Final[dict[str, frozenset[str]]] = {
+    "staff": frozenset({""}),
+    "dealer": frozenset({"", "consultant", "shop", "dealer"}),
+    "customer": frozenset({"", "customer"}),
+    "client": frozenset({"", *SCOPE_KINDS}),
+}
+
 
 @dataclass(frozen=True)
 class EntityBrief:

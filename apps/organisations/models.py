@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
+import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, BigIntegerRangeField, DateRangeField, RangeBoundary, RangeOperators
@@ -18,7 +19,7 @@ from apps.common.audit import audited
 from apps.common.fsm import StateField, legal_edges
 from apps.common.models import BusinessModel
 from apps.common.scope import EVERYTHING, NOTHING, DataScope, Scope, ScopedQuerySet
-from apps.organisations.domain import ROLES, parameter_value
+from apps.organisations.domain import ROLES, SCOPE_KINDS, parameter_value
 
 BUSINESS_DAY_EDGES = {"open": ["closing"], "closing": ["closed"]}
 STEP_RUN_EDGES = {"waiting": ["done", "failed"], "failed": ["done"]}
@@ -117,6 +118,11 @@ class User(AbstractBaseUser, BusinessModel):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(scope_kind="") | (models.Q(scope_kind__in=SCOPE_KINDS) & ~models.Q(kind="staff")), name="user_scope_kind"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.display_name or self.username
@@ -160,6 +166,26 @@ class User(AbstractBaseUser, BusinessModel):
         if self.scope_kind and isinstance(self.scope_ref, UUID):
             return DataScope(self.scope_kind, self.scope_ref)
         return NOTHING
+
+
+class SecondFactorEnrolment(BusinessModel):
+    """Somebody gave a user a second factor; append-only. The secret itself stands with the device alone."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="enrolments", verbose_name=_("user"))
+    at = models.DateTimeField(_("at"))
+    actor = models.CharField(_("who"), max_length=100)
+    actor_ref = models.UUIDField(_("user id"), null=True, blank=True)
+    replaced = models.BooleanField(_("in place of another"))
+
+    scope = Scope(entity="user__legal_entity_id")
+
+    class Meta:
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.actor}"
 
 
 @audited()

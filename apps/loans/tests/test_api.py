@@ -31,7 +31,8 @@ def story():
 
 
 def _client(customer, kind=User.Kind.CUSTOMER):
-    user = User.objects.create(username=uuid4().hex, kind=kind, scope_kind="customer", scope_ref=customer, password="!")
+    whose = {"scope_kind": "customer", "scope_ref": customer} if kind == User.Kind.CUSTOMER else {}
+    user = User.objects.create(username=uuid4().hex, kind=kind, password="!", **whose)
     client = APIClient()
     client.force_authenticate(user)
     return client

@@ -400,4 +400,32 @@ class Migration(migrations.Migration):
             model_name='steprun',
             trigger=pgtrigger.compiler.Trigger(name='legal_state', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{waiting:done,waiting:failed,failed:done}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='06b78aea7af249a9a1bdd45bc39a190b33ee91f4', operation='UPDATE', pgid='pgtrigger_legal_state_fd12f', table='organisations_steprun', when='BEFORE')),
         ),
+        migrations.CreateModel(
+            name='SecondFactorEnrolment',
+            fields=[
+                ('id', models.UUIDField(default=apps.common.models.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=apps.common.models.ProjectNow(), db_index=True, editable=False, verbose_name='made at')),
+                ('at', models.DateTimeField(verbose_name='at')),
+                ('actor', models.CharField(max_length=100, verbose_name='who')),
+                ('actor_ref', models.UUIDField(blank=True, null=True, verbose_name='user id')),
+                ('replaced', models.BooleanField(verbose_name='in place of another')),
+            ],
+            options={
+                'verbose_name': 'second factor',
+                'verbose_name_plural': 'second factors',
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('scope_kind', ''), models.Q(('scope_kind__in', ('consultant', 'shop', 'dealer', 'customer')), models.Q(('kind', 'staff'), _negated=True)), _connector='OR'), name='user_scope_kind'),
+        ),
+        migrations.AddField(
+            model_name='secondfactorenrolment',
+            name='user',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='enrolments', to=settings.AUTH_USER_MODEL, verbose_name='user'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='secondfactorenrolment',
+            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='c829df720242d22eac336725cd81c332d545b6c4', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_356f8', table='organisations_secondfactorenrolment', when='BEFORE')),
+        ),
     ]

@@ -18,6 +18,7 @@ from apps.organisations.services.parameters import (
 from apps.organisations.services.people import (
     BadSecretKey,
     RoleNotForKind,
+    ScopeNotForKind,
     TotpEnrolment,
     UserUnknown,
     WeakPassword,
@@ -33,6 +34,7 @@ __all__ = [
     "BusinessDayOpen",
     "CodeTaken",
     "RoleNotForKind",
+    "ScopeNotForKind",
     "TotpEnrolment",
     "UserUnknown",
     "WeakPassword",

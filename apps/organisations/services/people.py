@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
@@ -17,8 +17,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, NotFound, NotPermitted
-from apps.organisations.domain import ROLES_OF_KIND
-from apps.organisations.models import User
+from apps.organisations.domain import ROLES_OF_KIND, SCOPES_OF_KIND
+from apps.organisations.models import SecondFactorEnrolment, User
 from apps.organisations.services.access import CodeTaken, require_entity
 
 TOTP_KEY_BYTES = 20
@@ -29,6 +29,13 @@ class RoleNotForKind(BadInput):
 
     code = "role_not_for_kind"
     title = gettext_lazy("This role does not exist or is not for this kind of user.")
+
+
+class ScopeNotForKind(BadInput):
+    """A data scope does not exist, is not for people of this kind, or does not say whose rows it means."""
+
+    code = "scope_not_for_kind"
+    title = gettext_lazy("This user cannot see the rows of such an owner.")
 
 
 class WeakPassword(BadInput):
@@ -55,9 +62,9 @@ class BadSecretKey(BadInput):
 class TotpEnrolment:
     """What a person needs to set up an authenticator; shown once, never logged."""
 
-    key_hex: str
-    secret_base32: str
-    otpauth_url: str
+    key_hex: str = field(repr=False)
+    secret_base32: str = field(repr=False)
+    otpauth_url: str = field(repr=False)
 
 
 # Who may create people of a kind; customers register by themselves.
@@ -82,7 +89,7 @@ def create_user(
 ) -> User:
     """Somebody who may sign in; `totp_key` (40 hexadecimal digits) enrols a second factor at once.
 
-    Raises `RoleNotForKind`, `WeakPassword`, `CodeTaken`, `BadSecretKey`.
+    Raises `RoleNotForKind`, `ScopeNotForKind`, `WeakPassword`, `CodeTaken`, `BadSecretKey`.
     """
     if kind not in ROLES_OF_KIND:
         raise RoleNotForKind
@@ -92,6 +99,8 @@ def create_user(
     unknown = sorted(set(roles) - ROLES_OF_KIND[kind])
     if unknown:
         raise RoleNotForKind(roles=", ".join(unknown), kind=kind)
+    if scope_kind not in SCOPES_OF_KIND[kind] or bool(scope_kind) != bool(scope_ref):
+        raise ScopeNotForKind(kind=kind, scope_kind=scope_kind)
     if User.objects.filter(username=username).exists():
         raise CodeTaken(username=username)
     user = User(
@@ -107,7 +116,7 @@ def create_user(
     _set_password(user, password)
     user.save()
     if totp_key is not None:
-        _enrol(user, totp_key)
+        _enrol(user, totp_key, actor, now)
     return user
 
 
@@ -155,11 +164,14 @@ def deactivate_user(*, user_id: UUID, actor: Actor, now: dt.datetime) -> User:
 
 @transaction.atomic
 def enrol_totp(*, user_id: UUID, actor: Actor, now: dt.datetime, key_hex: str | None = None) -> TotpEnrolment:
-    """A new second factor for a user, in place of the old one; a random key unless one is given. Raises `BadSecretKey`."""
-    return _enrol(_lock_user(user_id, actor), key_hex)
+    """A new second factor for a user, in place of the old one; a random key unless one is given. Who gave it, and when, is recorded.
+
+    Raises `BadSecretKey`, `UserUnknown`.
+    """
+    return _enrol(_lock_user(user_id, actor), key_hex, actor, now)
 
 
-def _enrol(user: User, key_hex: str | None) -> TotpEnrolment:
+def _enrol(user: User, key_hex: str | None, actor: Actor, now: dt.datetime) -> TotpEnrolment:
     key_hex = (key_hex or secrets.token_hex(TOTP_KEY_BYTES)).lower()
     try:
         key = bytes.fromhex(key_hex)
@@ -167,6 +179,7 @@ def _enrol(user: User, key_hex: str | None) -> TotpEnrolment:
         raise BadSecretKey from None
     if len(key) != TOTP_KEY_BYTES:
         raise BadSecretKey
-    TOTPDevice.objects.filter(user=user).delete()
+    dropped, _per_model = TOTPDevice.objects.filter(user=user).delete()
+    SecondFactorEnrolment.objects.create(user=user, at=now, actor=str(actor), actor_ref=actor.user_id, replaced=dropped > 0)
     device = TOTPDevice.objects.create(user=user, name="totp", key=key_hex, confirmed=True)
     return TotpEnrolment(key_hex=key_hex, secret_base32=base64.b32encode(key).decode(), otpauth_url=device.config_url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, ProgrammingError, transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.common.actors import Actor
@@ -138,8 +138,38 @@ class TestPeople:
         assert labels == [("insert", True), ("update", False)]
         assert "password" not in {field.name for field in user.events.model._meta.fields}
 
+    @pytest.mark.parametrize(
+        ("kind", "scope_kind", "scope_ref"),
+        [
+            ("staff", "dealer", new_id()), ("dealer", "customer", new_id()), ("customer", "shop", new_id()), ("client", "entity", new_id()),
+            ("dealer", "shop", None), ("dealer", "", new_id()),
+        ],
+    )  # fmt: skip
+    def test_scopes_belong_to_kinds_of_people(self, entity, kind, scope_kind, scope_ref):
+        with pytest.raises(services.ScopeNotForKind):
+            new_user(entity, kind=kind, roles=[], scope_kind=scope_kind, scope_ref=scope_ref)
+
+    @pytest.mark.parametrize(("kind", "scope_kind"), [("staff", "customer"), ("dealer", "shops")])
+    def test_the_database_knows_the_scopes(self, entity, kind, scope_kind):
+        with pytest.raises(IntegrityError, match="user_scope_kind"), transaction.atomic():
+            UserFactory(legal_entity=entity, kind=kind, scope_kind=scope_kind, scope_ref=new_id())
+
 
 class TestSecondFactor:
+    def test_who_gave_whom_a_factor_and_when_stays_known_without_the_secret(self, entity):
+        user, admin = new_user(entity, totp_key=KEY_HEX), UserFactory(legal_entity=entity, roles=["entity_admin"])
+        later = NOW + dt.timedelta(days=1)
+        enrolment = services.enrol_totp(user_id=user.id, actor=Actor.of(admin), now=later)
+        first, second = user.enrolments.order_by("at")
+        assert (first.at, first.actor, first.replaced) == (NOW, str(DEED["actor"]), False)
+        assert (second.at, second.actor, second.actor_ref, second.replaced) == (later, f"staff:{admin.username}", admin.id, True)
+        for secret in (enrolment.key_hex, enrolment.secret_base32):
+            assert secret not in str([vars(first), vars(second)]) + repr(enrolment)
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            user.enrolments.all().delete()
+        assert type(first).objects.within(DataScope("entity", entity.id)).count() == 2
+        assert not type(first).objects.within(DataScope("entity", LegalEntityFactory().id)).exists()
+
     def test_a_key_given_at_creation_is_enrolled(self, entity):
         user = new_user(entity, totp_key=KEY_HEX)
         assert TOTPDevice.objects.get(user=user).key == KEY_HEX
