@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +21,7 @@ from apps.flows.selectors import OPEN, TaskView, view_of
 from apps.flows.services.runs import go_on
 from apps.flows.services.versions import checked
 
+log = structlog.get_logger(__name__)
 SWEEP_MAX = 500
 
 
@@ -248,11 +250,17 @@ def cancel_tasks(*, subject_kind: str, subject_ref: UUID, actor: Actor, now: dt.
 
 
 def sweep_overdue(*, actor: Actor, now: dt.datetime) -> int:
-    """Tell once of every task beyond its time, and let those time out whose flow says where to go then; returns how many."""
+    """Tell once of every task beyond its time, and let those time out whose flow says where to go then; returns how many.
+
+    One whose flow cannot go on does not stop the others; the next sweep tries it again.
+    """
     late = FlowTask.objects.filter(state__in=OPEN, due_at__lt=now, overdue_told_at=None).order_by("due_at").values_list("id", flat=True)
     swept = 0
     for task_id in list(late[:SWEEP_MAX]):
-        swept += _sweep_one(task_id, actor, now)
+        try:
+            swept += _sweep_one(task_id, actor, now)
+        except Exception as error:  # whatever is wrong with one run, the other tasks wait for this sweep
+            log.exception("overdue_task_defect", task_id=str(task_id), error=type(error).__name__)
     return swept
 
 

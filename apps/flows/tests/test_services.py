@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -307,6 +308,22 @@ class TestRuns:
         services.sweep_overdue(actor=SYSTEM, now=NOW + dt.timedelta(minutes=11))
         assert self.open_of(run_id) == ["second"]
         assert FlowTask.objects.get(run_id=run_id, activity="review").outcome == "timeout"
+
+    def test_a_run_that_cannot_go_on_does_not_stop_the_sweep(self, entity):
+        timed = approval("review", sla_minutes=10, on={"approve": "next", "reject": "end", "timeout": "second"})
+        run_id = self.start(entity, timed, approval("second"))
+        late = open_task(entity, due_at=NOW + dt.timedelta(minutes=10, seconds=30))
+        broken = FlowVersion.objects.get(id=FlowRun.objects.get(id=run_id).version_id)
+        with pgtrigger.ignore():
+            FlowVersion.objects.filter(id=broken.id).update(definition={"activities": "none"})
+        for _ in range(2):
+            services.sweep_overdue(actor=SYSTEM, now=NOW + dt.timedelta(minutes=11))
+        assert [told["task_id"] for told in news("FlowTaskOverdue")] == [str(late.id)]
+        assert self.open_of(run_id) == ["review"]
+        with pgtrigger.ignore():
+            FlowVersion.objects.filter(id=broken.id).update(definition=broken.definition)
+        assert services.sweep_overdue(actor=SYSTEM, now=NOW + dt.timedelta(minutes=12)) == 1
+        assert self.open_of(run_id) == ["second"]
 
     def test_a_task_that_is_to_wait_only_becomes_overdue(self, entity):
         timed = approval("review", sla_minutes=10, on={"approve": "next", "reject": "end", "timeout": "wait"})
