@@ -13,6 +13,7 @@ from apps.applications.models import Application
 from apps.customers.tests.factories import id_number
 from apps.organisations.tests.factories import UserFactory
 from apps.portal.tests.factories import Floor, picture
+from apps.portal.views.new_order import MOST_REFUSALS
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/orders/new/"
@@ -143,3 +144,11 @@ def test_vehicles_are_found_while_typing(floor, seller, django_assert_max_num_qu
     assert f'data-vehicle="{car.id}"' in text
     assert "data-vehicle" not in seller.get(reverse("portal:search_vehicles"), {"q": ""}).content.decode()
     assert "No such vehicle" in seller.get(reverse("portal:search_vehicles"), {"q": "zzz"}).content.decode()
+
+
+def test_who_tries_id_numbers_out_is_stopped(floor, browser_of):
+    client = browser_of(floor.colleague())
+    for n in range(MOST_REFUSALS):
+        assert "No registered customer" in client.post(ADDRESS, wish(floor, id_number=UNKNOWN, idempotency_key=f"k{n}")).content.decode()
+    assert "Too many orders of yours" in client.post(ADDRESS, wish(floor, idempotency_key="good")).content.decode()
+    assert browser_of(floor.colleague()).post(ADDRESS, wish(floor)).status_code == 302  # others are not stopped

@@ -6,6 +6,8 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
+import structlog
+from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -15,12 +17,18 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from apps.applications import services as applications
 from apps.common import idempotency
-from apps.common.errors import BadInput, CarloanError, NotFound, NotPermitted
+from apps.common.errors import BadInput, CarloanError, NotFound, NotPermitted, TooMany
 from apps.documents import qr
 from apps.portal.access import DealerRequest, dealer_page
 from apps.portal.forms import OrderForm
 from apps.portal.order_page import public_url
 from apps.products import selectors as products
+
+# Refusals that tell something about the person behind an ID number: whoever collects them is not selling cars.
+_TELLING = {"customer_unknown", "customer_not_verified", "consent_missing", "application_already_open", "cooling_off"}
+MOST_REFUSALS = 10
+_WINDOW_S = 3600
+log = structlog.get_logger(__name__)
 
 # Where a refusal belongs in the form; others stand above it.
 _FIELD_OF = {"customer_unknown": "id_number", "no_such_vehicle": "vehicle", "upload_refused": "authorisation"}
@@ -37,6 +45,7 @@ def new_order(request: DealerRequest) -> HttpResponse:
             url = resolve_url("portal:order", order_id=_create_and_submit(request, dict(form.cleaned_data)))
             return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
         except CarloanError as refused:
+            _count(request, refused)
             error = _place(form, refused)
     invitation = public_url("portal:app")
     context = {
@@ -63,6 +72,16 @@ def _place(form: OrderForm, refused: CarloanError) -> CarloanError | None:
     return None if known else refused
 
 
+def _key(request: DealerRequest) -> str:
+    return f"portal:refused:{request.user.pk}"
+
+
+def _count(request: DealerRequest, refused: CarloanError) -> None:
+    if refused.code in _TELLING:
+        cache.add(_key(request), 0, _WINDOW_S)
+        log.warning("portal.lookup_refused", user=str(request.user.pk), code=refused.code, count=cache.incr(_key(request)))
+
+
 def _vehicle_or_none(text: str) -> Any:
     try:
         return products.vehicle(UUID(text))
@@ -73,6 +92,8 @@ def _vehicle_or_none(text: str) -> Any:
 def _create_and_submit(request: DealerRequest, wish: dict[str, Any]) -> str:
     if not request.consultant:
         raise NotPermitted(_("You belong to no shop: ask your manager to add you."))
+    if cache.get(_key(request), 0) >= MOST_REFUSALS:
+        raise TooMany(_("Too many orders of yours were refused within an hour. Please wait before you enter another."))
     upload: UploadedFile = wish.pop("authorisation")
     key = wish.pop("idempotency_key")
     content = upload.read()
