@@ -129,6 +129,7 @@ def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -
         raise application_deeds.WrongState(state=state)
     application_deeds.mark_contracting(application_id=application_id, actor=actor, now=now)
     facts = applications.contract_facts(application_id)
+    customers.require_may_borrow(facts.customer_id, now)
     customers.debit_card(facts.customer_id)
     made_on = clock.local_date(now)
     priced = price_from(facts.plan, made_on)
@@ -255,6 +256,7 @@ def sign_by_customer(
     if customers.missing_consents(contract.customer_ref, "signing"):
         raise SigningConsentMissing
     minutes = _check_liveness(contract, now)
+    customers.require_may_borrow(contract.customer_ref, now)
     SigningConsent.objects.create(
         contract=contract,
         customer_ref=contract.customer_ref,
