@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Sum
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.actors import Actor
@@ -30,6 +31,13 @@ class PositionShort(Conflict):
 
     code = "position_short"
     title = _("The position is short. Top up the funding account, then try again.")
+
+
+class QuotaUsedUp(PositionShort):
+    """The funder gives no more on this business day."""
+
+    code = "day_quota_used_up"
+    title = _("The funder's day quota is used up. Choose another funder, or send tomorrow.")
 
 
 class NoSuchAccount(NotFound):
@@ -129,17 +137,32 @@ def _lock(account_id: UUID, actor: Actor) -> FundingAccount:
 
 
 def reserve(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor) -> None:
-    """Promise money to an order under way, inside the caller's transaction. Raises `PositionShort`; warns when the level is reached."""
+    """Promise money to an order under way, inside the caller's transaction; warns when the level is reached.
+
+    Raises `PositionShort`, or `QuotaUsedUp` when the funder has promised as much as it gives on a business day.
+    """
     account = _lock(account_id, actor)
     if not account.position.covers(amount):
         raise PositionShort(available=account.position.available, amount=amount)
+    today = organisations.business_date(account.legal_entity_id)
+    quota = account.funder.day_quota
+    if quota is not None and used_on([account.id], today).get(account.id, ZERO) + amount > quota:
+        raise QuotaUsedUp(quota=quota, amount=amount)
     low_before = account.position.runs_low(account.warn_share)
-    if not _move(account, _Kind.RESERVE, amount, reference, organisations.business_date(account.legal_entity_id), actor):
+    if not _move(account, _Kind.RESERVE, amount, reference, today, actor):
         return
     account.reserved += amount
     account.save(update_fields=["reserved"])
     if account.position.runs_low(account.warn_share) and not low_before:
         publish(PositionRanLow(account_id=account.id, available=account.position.available))
+
+
+def used_on(account_ids: Iterable[UUID], day: dt.date) -> dict[UUID, Decimal]:
+    """What accounts have promised on a business day, in yuan, without what was released since."""
+    released = PositionMovement.objects.filter(account=OuterRef("account"), kind=_Kind.RELEASE, reference=OuterRef("reference"))
+    rows = PositionMovement.objects.filter(account__in=list(account_ids), kind=_Kind.RESERVE, business_date=day)
+    sums = rows.exclude(Exists(released)).order_by().values_list("account_id").annotate(used=Sum("amount"))
+    return dict(sums)
 
 
 def release(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import calendar, clock
@@ -18,7 +17,7 @@ from apps.common.outbox import publish
 from apps.disbursement.domain import choose_funder, transfer_window
 from apps.disbursement.events import DisbursementRouted
 from apps.disbursement.models import Disbursement, FundingAccount, TransferOrder, funder_facts
-from apps.disbursement.services.positions import PositionShort
+from apps.disbursement.services.positions import PositionShort, used_on
 from apps.disbursement.services.records import bank_hours, lock_disbursement
 from apps.flows import services as flows
 from apps.organisations import selectors as organisations
@@ -42,7 +41,7 @@ def choose_route(disbursement: Disbursement, *, now: dt.datetime, pass_over_decl
         FundingAccount.objects.filter(legal_entity_id=disbursement.legal_entity_id).select_related("funder").order_by("funder__code")
     )
     today = organisations.business_date(disbursement.legal_entity_id)
-    used, rates = _used_on(accounts, today), _success_rates(accounts, now)
+    used, rates = used_on([account.id for account in accounts], today), _success_rates(accounts, now)
     route = choose_funder(
         disbursement.amount,
         disbursement.product_code,
@@ -67,16 +66,6 @@ def opens_at(disbursement: Disbursement, *, now: dt.datetime) -> dt.datetime:
     local = now.astimezone(clock.BEIJING)
     hours = bank_hours(disbursement.legal_entity_id, local.date())
     return transfer_window(disbursement.amount, at=local, hours=hours, is_working_day=calendar.is_working_day).opens_at
-
-
-def _used_on(accounts: list[FundingAccount], day: dt.date) -> dict[UUID, Decimal]:
-    start, end = clock.beijing(day), clock.beijing(day + dt.timedelta(days=1))
-    sums = (
-        TransferOrder.objects.filter(account__in=accounts, sent_at__gte=start, sent_at__lt=end)
-        .values("account_id")
-        .annotate(used=Sum("amount"))
-    )
-    return {row["account_id"]: row["used"] for row in sums}
 
 
 def _success_rates(accounts: list[FundingAccount], now: dt.datetime) -> dict[UUID, Decimal]:

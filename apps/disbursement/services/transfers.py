@@ -25,7 +25,7 @@ from apps.disbursement.models import Disbursement, TransferOrder, Voucher
 from apps.disbursement.services.checks import look_again
 from apps.disbursement.services.loan_opening import open_loan_of
 from apps.disbursement.services.notices import BankResult, note
-from apps.disbursement.services.positions import PositionShort, pay, release, reserve
+from apps.disbursement.services.positions import PositionShort, QuotaUsedUp, pay, release, reserve
 from apps.disbursement.services.records import lock_disbursement
 from apps.disbursement.services.routing import opens_at
 from apps.disbursement.services.unresolved import AMOUNT_DIFFERS, CONTRADICTED, call_off, call_person
@@ -95,6 +95,9 @@ def _prepare(disbursement_id: UUID, now: dt.datetime) -> tuple[str, Disbursement
     order_no = f"{disbursement.number}-{disbursement.attempt + 1:02d}"
     try:
         reserve(account_id=_account_id(disbursement), amount=disbursement.amount, reference=order_no, actor=ACTOR)
+    except QuotaUsedUp:
+        _fail(disbursement, "day quota used up", now)
+        return "nothing", disbursement
     except PositionShort:
         _fail(disbursement, "position short", now)
         return "nothing", disbursement

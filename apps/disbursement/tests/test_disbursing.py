@@ -16,7 +16,7 @@ from apps.common.models import GatewayCall
 from apps.contracts.models import Contract
 from apps.customers.services import restrict_customer
 from apps.disbursement import selectors, services
-from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, Voucher
+from apps.disbursement.models import BankNotice, Disbursement, Funder, FundingAccount, Voucher
 from apps.disbursement.services import transfers
 from apps.disbursement.tests.factories import DAY, NOON, SYSTEM, a_funder, a_lender, staff
 from apps.disbursement.tests.orders import AMOUNT, SignedOrder, a_signed_order
@@ -389,6 +389,21 @@ def test_the_position_warns_once_and_never_overdraws(sandbox):
     assert flows.task_for("funding_account", held.id, "position_low") is None
     assert account(order).position.available == Decimal("908000.00")
     assert selectors.position_offenders(entity.id) == []
+
+
+def test_a_funder_s_day_quota_holds_when_both_were_routed_before_either_was_sent(sandbox):
+    clock.move_to(NOON)
+    first = a_signed_order()
+    second = a_signed_order(first.entity)
+    Funder.objects.filter(legal_entity=first.entity).update(day_quota=AMOUNT + 1)
+    for order in (first, second):
+        approve(order)
+    outbox.dispatch()
+    assert sorted(order.payment().state for order in (first, second)) == ["failed", "submitted"]
+    waiting = first if first.payment().state == "failed" else second
+    assert waiting.payment().reason == "day quota used up"
+    assert flows.task_for("disbursement", waiting.disbursement.id, "transfer_failed") is not None
+    assert account(first).reserved == AMOUNT
 
 
 def test_a_reference_stands_for_one_amount():
