@@ -9,6 +9,7 @@ from apps.common.outbox import handles
 from apps.contracts.events import ContractSigned
 from apps.disbursement import services
 from apps.disbursement.events import DisbursementRouted, PositionRanLow, RepaymentOrdered, TransferFailed, TransferSucceeded, VoucherIssued
+from apps.loans.events import LoanReopened, LoanSettled
 
 _ACTOR = Actor.system("disbursement")
 
@@ -16,6 +17,16 @@ _ACTOR = Actor.system("disbursement")
 @handles(ContractSigned)
 def on_contract_signed(event: ContractSigned, *, now: dt.datetime) -> None:
     services.open_disbursement(application_id=event.application_id, contract_id=event.contract_id, actor=_ACTOR, now=now)
+
+
+@handles(LoanSettled)
+def on_loan_settled(event: LoanSettled, *, now: dt.datetime) -> None:
+    services.heed_credit_left(loan_id=event.loan_id, actor=_ACTOR, now=now)
+
+
+@handles(LoanReopened)
+def on_loan_reopened(event: LoanReopened, *, now: dt.datetime) -> None:
+    services.call_off_credit_left(loan_id=event.loan_id, actor=_ACTOR, now=now)
 
 
 @handles(VoucherIssued, outside=True)

@@ -8,17 +8,21 @@ from uuid import UUID
 
 from apps.common import clock
 from apps.common.actors import Actor
+from apps.common.money import ZERO
 from apps.disbursement.models import Disbursement, RepaymentOrder
 from apps.flows import services as flows
+from apps.loans import selectors as loans
 from apps.organisations import selectors as organisations
 
 ACTIVITY = "payment_unresolved"
 CONTRADICTED = "payment_contradicted"
 IN_SUSPENSE = "money_in_suspense"
+CREDIT_LEFT = "credit_left"
 AMOUNT_DIFFERS = "amount: "  # begins the reason of an order whose bank, asked again, stays with another amount: it is asked no more
 DISBURSEMENT, REPAYMENT = "disbursement", "repayment_order"
 _ACTOR = Actor.system("disbursement.unresolved")
 _TIME_TO_ACT = dt.timedelta(minutes=30)
+_TIME_TO_REFUND = dt.timedelta(days=1)
 _LIMIT = 500
 
 
@@ -39,6 +43,27 @@ def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime, activit
 def call_off(row: Disbursement | RepaymentOrder, *, now: dt.datetime) -> None:
     """The order has ended: nobody needs to look any more."""
     flows.cancel_tasks(subject_kind=_kind(row), subject_ref=row.id, activity=ACTIVITY, actor=_ACTOR, now=now)
+
+
+def heed_credit_left(*, loan_id: UUID, actor: Actor, now: dt.datetime) -> None:
+    """A loan is settled: what the customer has paid too much is finance's task to give back."""
+    loan = loans.loan_brief(loan_id)
+    if loan.state == "settled" and loan.credit > ZERO:
+        flows.open_task(
+            subject_kind="loan",
+            subject_ref=loan_id,
+            activity=CREDIT_LEFT,
+            permission="disbursement.pay",
+            legal_entity_id=loan.legal_entity_id,
+            due_at=now + _TIME_TO_REFUND,
+            actor=actor,
+            now=now,
+        )
+
+
+def call_off_credit_left(*, loan_id: UUID, actor: Actor, now: dt.datetime) -> None:
+    """The loan runs again, and its credit pays what falls due."""
+    flows.cancel_tasks(subject_kind="loan", subject_ref=loan_id, activity=CREDIT_LEFT, actor=actor, now=now)
 
 
 def _kind(row: Disbursement | RepaymentOrder) -> str:

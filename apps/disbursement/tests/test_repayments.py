@@ -17,6 +17,7 @@ from apps.flows import selectors as flows
 from apps.ledger import audit
 from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
+from apps.loans import services as loan_services
 from apps.loans.models import Loan
 from apps.organisations import end_of_day
 from apps.organisations.models import BusinessDay, StepRun
@@ -301,8 +302,6 @@ class TestCustomersPayment:
             services.pay_now(loan_id=loan.id, purpose="due", actor=other.customer_actor, now=due)
 
     def test_money_for_a_loan_that_ended_meanwhile_waits_in_suspense(self, loan, due, sandbox):
-        from apps.loans import services as loan_services
-
         order = self.pay(loan, due)
         services.send_debit(order_id=order.id, now=due)
         payoff = loans.payoff_quote(loan_id=loan.id, on=loan.first_due).total
@@ -313,6 +312,17 @@ class TestCustomersPayment:
         assert the_order(loan).booked_as == "suspense"
         assert flows.task_for("repayment_order", order.id, "money_in_suspense") is not None
         assert ledger.balance("224103", loan.entity.id) == order.amount
+
+
+@pytest.mark.parametrize(("surplus", "task"), [("0.00", False), ("50.00", True)])
+def test_what_was_paid_too_much_on_a_settled_loan_is_finance_s_task(loan, due, surplus, task):
+    amount = loans.payoff_quote(loan_id=loan.id, on=loan.first_due).total + Decimal(surplus)
+    loan_services.settle_early(
+        loan_id=loan.id, value_date=loan.first_due, amount=amount, reference="counter:1", source="counter", actor=_system(), now=due
+    )
+    outbox.dispatch()
+    assert loans.loan_brief(loan.id).credit == Decimal(surplus)
+    assert (flows.task_for("loan", loan.id, "credit_left") is not None) is task
 
 
 def _system():
