@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class PostloanConfig(AppConfig):
     name = "apps.postloan"
+    verbose_name = pgettext_lazy("app", "After the payout")
 
     def ready(self) -> None:
         from apps.organisations.business_day import Step, register
