@@ -109,6 +109,7 @@ CONTEXTS = [
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # its default one would put its own site before ours
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",
     "apps.backoffice.site.CarloanAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

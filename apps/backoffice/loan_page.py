@@ -29,6 +29,7 @@ from apps.loans.domain import Kind
 from apps.loans.selectors import InstalmentView, LoanView, PayoffQuote, StatementLine
 from apps.organisations import selectors as organisations
 from apps.postloan import selectors as postloan
+from apps.products import selectors as products
 
 RED_FROM_DAYS: Final = 5
 ASSET_CLASSES: Final = {
@@ -153,6 +154,7 @@ class LoanPage:
     tone: str
     sign: str
     customer: CustomerBrief
+    product: str
     method: str
     due: Any
     payoff: PayoffQuote | None
@@ -196,6 +198,7 @@ def loan_page(loan: Any, user: Any) -> LoanPage:
         tone=STATES.get(loan.state, ""),
         sign=SIGNS.get(loan.state, "todo"),
         customer=customers.brief(loan.borrower_ref),
+        product=products.product_name(loan.legal_entity_id, loan.product_code),
         method=str(METHODS.get(view.method, view.method)),
         due=loans.amount_due(loan.id, day) if running else None,
         payoff=loans.payoff_quote(loan_id=loan.id, on=day) if running else None,

@@ -15,6 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+# Texts of the admin's library that it leaves untranslated; named here, they are gathered and translated with ours.
+LEFT_BY_THE_LIBRARY: Final = (_("Search apps and models..."),)
 # What tasks ask of people: whoever holds one of these has a workbench.
 TASK_PERMISSIONS: Final = ("applications.review", "applications.verify", "disbursement.review", "disbursement.pay")
 # Whoever proposes or decides something that takes two.

@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class CustomersConfig(AppConfig):
     name = "apps.customers"
+    verbose_name = pgettext_lazy("app", "Customers")
 
     def ready(self) -> None:
         from apps.common import purge

@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class LoansConfig(AppConfig):
     name = "apps.loans"
+    verbose_name = pgettext_lazy("app", "Loans")
 
     def ready(self) -> None:
         from apps.ledger import audit

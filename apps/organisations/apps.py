@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class OrganisationsConfig(AppConfig):
     name = "apps.organisations"
+    verbose_name = pgettext_lazy("app", "Organisation")
 
     def ready(self) -> None:
         from apps.common import approvals

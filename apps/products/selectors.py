@@ -84,6 +84,12 @@ def product_version(version_id: UUID) -> ProductFacts:
     return facts_of(row)
 
 
+def product_name(legal_entity_id: UUID, code: str) -> str:
+    """What the newest version of a product is called; the code for one that is not there."""
+    named = _versions().filter(product__legal_entity_id=legal_entity_id, product__code=code).order_by("-version")
+    return named.values_list("name", flat=True).first() or code
+
+
 def on_sale(legal_entity_id: UUID, *, on: dt.date, kinds: tuple[str, ...] = ()) -> list[ProductFacts]:
     """Versions that a lender sells on a day, by code."""
     rows = _versions().filter(

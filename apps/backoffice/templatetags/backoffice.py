@@ -77,6 +77,11 @@ TONES: Final = {"decline": "overdue", "review": "warn", "more_info": "blocked", 
 UNITS: Final = {"months": _("%(n)s months"), "years": _("%(n)s years"), "days": _("%(n)s days")}
 
 
+JOBS: Final = {"end_of_day": _("end of the day")}
+ACTORS: Final = {"staff": _("staff"), "dealer": _("shop"), "customer": _("customer"), "system": _("machine")}
+ORIGINS: Final = {"portal": _("dealer portal"), "back office": _("back office"), "app": _("customer's app")}
+
+
 def _word(words: dict[str, Any], code: str) -> str:
     return str(words[code]) if code in words else code.replace("_", " ")
 
@@ -85,6 +90,27 @@ def _word(words: dict[str, Any], code: str) -> str:
 def deed(code: str) -> str:
     """An order's deed in words."""
     return _word(DEEDS, code)
+
+
+@register.filter
+def job(code: str) -> str:
+    """A kind of job in words."""
+    return _word(JOBS, code)
+
+
+@register.filter
+def by(actor: str) -> str:
+    """Who did it, of an actor as it is written down (`staff:wangmin`): staff and shops by name, customers and processes by their kind."""
+    kind, _colon, name = actor.partition(":")
+    if kind not in ACTORS:
+        return actor
+    return f"{ACTORS[kind]} {name}" if kind in ("staff", "dealer") else str(ACTORS[kind])
+
+
+@register.filter
+def origin(code: str) -> str:
+    """From where a person did it; empty for our own processes."""
+    return str(ORIGINS.get(code, ""))
 
 
 @register.filter

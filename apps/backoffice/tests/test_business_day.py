@@ -28,7 +28,7 @@ def test_a_closed_day_shows_its_steps_and_its_job(house, desk):
     house.close_days(1)
     page = page_of(desk)
     assert StepRun.objects.filter(state="done").exists()
-    assert "end of day" in page
+    assert "end of the day" in page
     assert 'value="100"' in page
 
 
