@@ -56,4 +56,8 @@ def _each(ids: Iterable[UUID], deed: Callable[[UUID], None]) -> int:
             deed(one)
         except (GatewayError, CarloanError) as error:
             log.warning("sweep_postponed", reference=str(one), error=str(error))
+        except (
+            Exception
+        ) as error:  # whatever is wrong with one order, such as a card that cannot be decrypted, the others wait for this sweep
+            log.exception("sweep_defect", reference=str(one), error=type(error).__name__)
     return looked_at
