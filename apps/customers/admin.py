@@ -1,17 +1,22 @@
-"""Customers in the back office: masked, read-only; values in clear only through `services.unmask`."""
+"""Customers in the back office: masked, changed by deeds with a reason only; values in clear only through `services.unmask`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.common import clock
 from apps.common.admin import CarloanModelAdmin
 from apps.common.crypto import blind_index
-from apps.customers import models
+from apps.common.deeds import ReasonForm, ask_and_carry_out, line
+from apps.customers import models, services
 
 
 class ReadOnlyInline(TabularInline):
@@ -58,8 +63,18 @@ class ConsentInline(ReadOnlyInline):
     ordering = ("-given_at",)
 
 
+class FindingForm(forms.Form):
+    """What a person found who saw the papers."""
+
+    outcome = forms.ChoiceField(
+        label=_("Finding"), choices=[("passed", _("passed")), ("failed", _("failed"))], widget=UnfoldAdminSelectWidget()
+    )
+    reason = line(_("What was seen"))
+
+
 @admin.register(models.Customer)
 class CustomerAdmin(CarloanModelAdmin):
+    actions = ("restrict", "lift_restriction")
     list_display = ("masked_name", "masked_phone", "masked_id_number", "state", "verified_at", "created_at")
     list_filter = ("state",)
     list_display_links = ("masked_name", "masked_phone")
@@ -79,6 +94,35 @@ class CustomerAdmin(CarloanModelAdmin):
     ordering = ("-created_at",)
     inlines = (WorkInline, ContactInline, CheckInline, CardInline, ConsentInline)
 
+    @admin.action(description=_("Stop from borrowing"), permissions=["restrict"])
+    def restrict(self, request: HttpRequest, queryset: QuerySet[models.Customer]) -> HttpResponse | None:
+        return ask_and_carry_out(
+            self,
+            request,
+            queryset,
+            title=_("Stop from borrowing"),
+            form=ReasonForm,
+            deed=lambda row, actor, said: services.restrict_customer(
+                customer_id=row.id, reason=said["reason"], actor=actor, now=clock.now()
+            ),
+        )
+
+    @admin.action(description=_("Let borrow again"), permissions=["restrict"])
+    def lift_restriction(self, request: HttpRequest, queryset: QuerySet[models.Customer]) -> HttpResponse | None:
+        return ask_and_carry_out(
+            self,
+            request,
+            queryset,
+            title=_("Let borrow again"),
+            form=ReasonForm,
+            deed=lambda row, actor, said: services.lift_restriction(
+                customer_id=row.id, reason=said["reason"], actor=actor, now=clock.now()
+            ),
+        )
+
+    def has_restrict_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.can("customers.restrict"))  # type: ignore[union-attr]
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Whole phone or ID number, found by blind index: parts of them cannot be searched."""
         term = "".join(search_term.split())
@@ -94,6 +138,21 @@ class IdentityCheckAdmin(CarloanModelAdmin):
     list_filter = ("state", "kind", "purpose")
     list_select_related = ("customer",)
     ordering = ("-requested_at",)
+    actions = ("decide",)
+
+    @admin.action(description=_("Decide by hand"), permissions=["verify"])
+    def decide(self, request: HttpRequest, queryset: QuerySet[models.IdentityCheck]) -> HttpResponse | None:
+        return ask_and_carry_out(
+            self,
+            request,
+            queryset,
+            title=_("Decide by hand"),
+            form=FindingForm,
+            deed=lambda row, actor, said: services.decide_check_by_person(check_id=row.id, **said, actor=actor, now=clock.now()),
+        )
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.can("customers.verify"))  # type: ignore[union-attr]
 
 
 @admin.register(models.LoginRecord)

@@ -120,14 +120,14 @@ class TestStanding:
             services.restrict_customer(customer_id=person.id, reason="", actor=admin, now=NOW)
         services.restrict_customer(customer_id=person.id, reason="涉嫌冒名", actor=admin, now=NOW)
         assert not selectors.is_verified(person.id)
-        services.lift_restriction(customer_id=person.id, actor=admin, now=NOW)
+        services.lift_restriction(customer_id=person.id, reason="clear", actor=admin, now=NOW)
         assert selectors.is_verified(person.id)
 
     def test_a_restriction_is_not_lifted_for_somebody_never_verified(self, person):
         admin = Actor.of(UserFactory(legal_entity=person.legal_entity, roles=["entity_admin"]))
         services.restrict_customer(customer_id=person.id, reason="涉嫌冒名", actor=admin, now=NOW)
         with pytest.raises(NotVerifiedBefore):
-            services.lift_restriction(customer_id=person.id, actor=admin, now=NOW)
+            services.lift_restriction(customer_id=person.id, reason="clear", actor=admin, now=NOW)
 
     def test_a_closed_account_does_nothing_more(self, person):
         admin = Actor.of(UserFactory(legal_entity=person.legal_entity, roles=["entity_admin"]))
@@ -138,7 +138,7 @@ class TestStanding:
 
     def test_customers_do_not_lift_their_own_restriction(self, person):
         with pytest.raises(NotPermitted):
-            services.lift_restriction(customer_id=person.id, actor=Actor.of(person.user), now=NOW)
+            services.lift_restriction(customer_id=person.id, reason="clear", actor=Actor.of(person.user), now=NOW)
 
 
 class TestDisclosure:
