@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -142,6 +144,16 @@ def test_a_revoked_voucher_is_told_by_its_file_too(floor, paid, visitor):
     text = check(visitor, content).content.decode()
     assert "This voucher was revoked" in text
     assert 'verdict ok"' not in text
+
+
+def test_a_voucher_that_ran_out_unused_is_told_by_its_number(floor, visitor):
+    order = floor.order("vouchered")
+    voucher = disbursement.voucher_of(order.id)
+    for days, words, tone in ((0, "A valid payment voucher", "ok"), (1, "This voucher has run out", "overdue")):
+        clock.move_to(clock.beijing(voucher.valid_until + dt.timedelta(days=days), 12))
+        text = visitor.get(VERIFY, {"number": voucher.number}).content.decode()
+        assert words in text
+        assert f'verdict {tone}"' in text
 
 
 def test_the_voucher_shows_what_the_shop_must_know(paid, seller):

@@ -54,9 +54,13 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 def _fate(number: str) -> dict[str, Any]:
-    """What became of a genuine paper since: a contract voided, a voucher revoked."""
+    """What became of a genuine paper since: a contract voided, a voucher revoked or run out unused."""
     voucher = disbursement.voucher_by_number(number) if number else None
-    return {"voided_at": contracts.voided_at(number) if number else None, "revoked": voucher is not None and voucher.state == "revoked"}
+    return {
+        "voided_at": contracts.voided_at(number) if number else None,
+        "revoked": voucher is not None and voucher.state == "revoked",
+        "run_out": voucher is not None and voucher.state == "issued" and voucher.valid_until < clock.local_date(clock.now()),
+    }
 
 
 @require_GET
