@@ -18,7 +18,7 @@ from apps.disbursement.services.review import ChecksFailed, open_disbursement, r
 from apps.disbursement.services.routing import reroute
 from apps.disbursement.services.sweeping import sweep_debits, sweep_transfers
 from apps.disbursement.services.transfers import record_transfer_result, send_transfer
-from apps.disbursement.services.unresolved import call_off_credit_left, heed_credit_left
+from apps.disbursement.services.unresolved import call_off_credit_left, end_questions, heed_credit_left
 from apps.disbursement.services.vouchers import end_voucher, revoke_voucher, use_voucher
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "call_off_credit_left",
     "cancel_order",
     "create_funder",
+    "end_questions",
     "end_voucher",
     "heed_credit_left",
     "heed_failed_transfer",

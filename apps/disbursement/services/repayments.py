@@ -396,6 +396,9 @@ def _fail(order: RepaymentOrder, reason: str) -> None:
 @transaction.atomic
 def cancel_order(*, order_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> RepaymentOrder:
     """Take back an order that has not reached the bank. Raises a conflict once it has."""
+    actor.require("disbursement.pay")
+    if not reason.strip():
+        raise BadInput(fields={"reason": [str(_("Please give a reason."))]})
     order = RepaymentOrder.objects.within(actor.data_scope).select_for_update().filter(id=order_id, state=_State.CREATED).first()
     if order is None:
         raise Conflict(_("This payment is on its way to the bank and cannot be taken back."))

@@ -6,8 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
 from apps.common import clock
 from apps.common.actors import Actor
+from apps.common.errors import BadInput, Conflict
 from apps.common.money import ZERO
 from apps.disbursement.models import Disbursement, RepaymentOrder
 from apps.flows import services as flows
@@ -24,6 +28,13 @@ _ACTOR = Actor.system("disbursement.unresolved")
 _TIME_TO_ACT = dt.timedelta(minutes=30)
 _TIME_TO_REFUND = dt.timedelta(days=1)
 _LIMIT = 500
+
+
+class NothingToEnd(Conflict):
+    """Nobody has a task about the payment."""
+
+    code = "nothing_to_end"
+    title = _("There is no open question about this payment.")
 
 
 def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime, activity: str = ACTIVITY) -> None:
@@ -43,6 +54,31 @@ def call_person(row: Disbursement | RepaymentOrder, *, now: dt.datetime, activit
 def call_off(row: Disbursement | RepaymentOrder, *, now: dt.datetime) -> None:
     """The order has ended: nobody needs to look any more."""
     flows.cancel_tasks(subject_kind=_kind(row), subject_ref=row.id, activity=ACTIVITY, actor=_ACTOR, now=now)
+
+
+@transaction.atomic
+def end_questions(*, order_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> int:
+    """Say what was done about a bank's contradiction, money in suspense or credit left on the loan: finance's tasks about it end.
+
+    `order_id` is that of a payment out or in. Returns how many tasks ended. Raises `NothingToEnd`, and as `complete_task` does.
+    """
+    actor.require("disbursement.pay")
+    if not reason.strip():
+        raise BadInput(fields={"reason": [str(_("Please give a reason."))]})
+    row: Disbursement | RepaymentOrder | None = Disbursement.objects.within(actor.data_scope).filter(id=order_id).first()
+    row = row or RepaymentOrder.objects.within(actor.data_scope).filter(id=order_id).first()
+    subjects = [] if row is None else [(_kind(row), row.id, CONTRADICTED), (_kind(row), row.id, IN_SUSPENSE)]
+    if isinstance(row, RepaymentOrder):
+        subjects.append(("loan", row.loan_ref, CREDIT_LEFT))
+    ended = [
+        flows.complete_subject_task(
+            subject_kind=kind, subject_ref=ref, activity=activity, outcome="done", reason=reason.strip(), actor=actor, now=now
+        )
+        for kind, ref, activity in subjects
+    ]
+    if not any(ended):
+        raise NothingToEnd
+    return len([task for task in ended if task])
 
 
 def heed_credit_left(*, loan_id: UUID, actor: Actor, now: dt.datetime) -> None:
