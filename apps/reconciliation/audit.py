@@ -35,6 +35,7 @@ def _payments_agree(legal_entity_id: UUID) -> Check:
     What a difference explains that people still work on is a figure; one that was resolved without a posting explains nothing.
     """
     recorded = _recorded(legal_entity_id)
+    on_loans = sum(recorded.values(), start=ZERO)
     confirmed = selectors.confirmed_in(legal_entity_id)
     cases = selectors.cases_in(legal_entity_id)
     open_cases = [case for case in cases if case.state != Difference.State.RESOLVED]
@@ -56,7 +57,7 @@ def _payments_agree(legal_entity_id: UUID) -> Check:
     offenders += [f"{reference}: recorded {amount}, no order" for reference, amount in sorted(recorded.items())]
     channel, in_suspense, unresolved = _unmatched_lines(legal_entity_id, cases, offenders)
     figures = {
-        "recorded": str(sum(_recorded(legal_entity_id).values(), start=ZERO)),
+        "recorded": str(on_loans),
         "channel": str(channel),
         "confirmed": str(sum(confirmed.values(), start=ZERO)),
         "no_statement_yet": str(awaited),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,8 @@ from django.db.models import Q, QuerySet, Sum
 from apps.common.money import ZERO
 from apps.reconciliation.domain import MATCHED
 from apps.reconciliation.models import BankLine, Difference, ReconciliationBatch
+
+IS_MATCHED = Q(result=MATCHED) | Q(late_match__isnull=False)
 
 
 def batches_of(user: Any) -> QuerySet[ReconciliationBatch]:
@@ -26,7 +29,12 @@ def open_differences(user: Any) -> QuerySet[Difference]:
 
 def _matched_lines(legal_entity_id: UUID) -> QuerySet[BankLine]:
     """Lines that confirm an order of ours, at once or when its result came later."""
-    return BankLine.objects.filter(Q(result=MATCHED) | Q(late_match__isnull=False), legal_entity_id=legal_entity_id)
+    return BankLine.objects.filter(IS_MATCHED, legal_entity_id=legal_entity_id)
+
+
+def matched_among(legal_entity_id: UUID, order_nos: Collection[str]) -> set[str]:
+    """Which of our orders a line confirms."""
+    return set(_matched_lines(legal_entity_id).filter(matched_order_no__in=order_nos).values_list("matched_order_no", flat=True))
 
 
 def matched_total(legal_entity_id: UUID, direction: str) -> Decimal:

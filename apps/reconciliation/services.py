@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import clock
@@ -19,7 +20,7 @@ from apps.common.errors import BadInput, Conflict, NotFound, NotPermitted
 from apps.disbursement import selectors as disbursement
 from apps.ledger import services as ledger
 from apps.organisations import selectors as organisations
-from apps.reconciliation import domain
+from apps.reconciliation import domain, selectors
 from apps.reconciliation.domain import BankEntry, OurPayment, Pair
 from apps.reconciliation.gateways import Statement, bank
 from apps.reconciliation.models import BankLine, Difference, LateMatch, ReconciliationBatch
@@ -195,7 +196,7 @@ def _our_payments(batch: ReconciliationBatch, theirs: list[BankEntry]) -> list[O
 
 def _settled(legal_entity_id: UUID, ours: list[OurPayment]) -> set[str]:
     """Orders whose line has come before, be it ahead of their result: another line of theirs is money moved twice."""
-    lines = BankLine.objects.filter(legal_entity_id=legal_entity_id, result__in=[domain.MATCHED, domain.STATE_DIFFERS])
+    lines = BankLine.objects.filter(Q(result=domain.STATE_DIFFERS) | selectors.IS_MATCHED, legal_entity_id=legal_entity_id)
     return set(lines.filter(matched_order_no__in=[one.order_no for one in ours]).values_list("matched_order_no", flat=True))
 
 
@@ -223,7 +224,7 @@ def _treat(batch: ReconciliationBatch, pair: Pair, actor: Actor, now: dt.datetim
         assert pair.ours is not None
         assert pair.theirs is not None
         _post_cleared(batch.legal_entity_id, pair.ours.order_no, pair.theirs.serial, pair.theirs.direction, pair.theirs.amount, actor, now)
-        _resolve_cases(batch.legal_entity_id, [domain.SHORT], pair.ours.order_no, pair.theirs.serial, now)
+        _resolve_cases(batch.legal_entity_id, pair.ours.order_no, pair.theirs.serial, now)
         return False
     case, created = Difference.objects.get_or_create(
         legal_entity_id=batch.legal_entity_id,
@@ -246,27 +247,29 @@ def _treat(batch: ReconciliationBatch, pair: Pair, actor: Actor, now: dt.datetim
 
 @transaction.atomic
 def _match_late(legal_entity_id: UUID, actor: Actor, now: dt.datetime) -> None:
-    """Lines that came while our order had no result yet: those whose money has moved since, with the same amount, are matched now."""
+    """Lines that came while our order had no result yet, or knew another amount: those that agree with it now are matched."""
     waiting = BankLine.objects.select_for_update(of=("self",)).filter(
-        legal_entity_id=legal_entity_id, result=domain.STATE_DIFFERS, late_match=None
+        legal_entity_id=legal_entity_id, result__in=[domain.STATE_DIFFERS, domain.AMOUNT_DIFFERS], late_match=None
     )
     lines = list(waiting.order_by("occurred_at", "serial"))
-    moved = disbursement.moved_amounts(legal_entity_id, order_nos=[line.matched_order_no for line in lines])
+    numbers = [line.matched_order_no for line in lines]
+    moved = disbursement.moved_amounts(legal_entity_id, order_nos=numbers)
+    matched = selectors.matched_among(legal_entity_id, numbers)
     for line in lines:
-        order_no = line.matched_order_no
-        if moved.get(order_no) != line.amount:
+        order_no, direction = line.matched_order_no, "in" if line.matched_kind == "debit" else "out"
+        if order_no in matched or (moved.get(order_no), direction) != (line.amount, line.direction):
             continue
-        _match, created = LateMatch.objects.get_or_create(
-            legal_entity_id=legal_entity_id, order_no=order_no, defaults={"line": line, "matched_at": now}
-        )
-        if created:
-            _post_cleared(legal_entity_id, order_no, line.serial, line.direction, line.amount, actor, now)
-            _resolve_cases(legal_entity_id, [domain.SHORT, domain.STATE_DIFFERS], order_no, line.serial, now)
+        matched.add(order_no)
+        LateMatch.objects.create(legal_entity_id=legal_entity_id, order_no=order_no, line=line, matched_at=now)
+        _post_cleared(legal_entity_id, order_no, line.serial, line.direction, line.amount, actor, now)
+        _resolve_cases(legal_entity_id, order_no, line.serial, now)
 
 
-def _resolve_cases(legal_entity_id: UUID, kinds: list[str], order_no: str, serial: str, now: dt.datetime) -> None:
+def _resolve_cases(legal_entity_id: UUID, order_no: str, serial: str, now: dt.datetime) -> None:
     """What waited for this match is over, wherever it stood: a proposal is taken back, and its batch closes with its last case."""
-    cases = Difference.objects.select_for_update(of=("self",)).filter(legal_entity_id=legal_entity_id, kind__in=kinds, order_no=order_no)
+    cases = Difference.objects.select_for_update(of=("self",)).filter(
+        Q(kind=domain.SHORT) | Q(serial=serial), legal_entity_id=legal_entity_id, order_no=order_no
+    )
     for case in cases.exclude(state=_State.RESOLVED):
         if case.state == _State.PROPOSED:
             case.reopen()

@@ -116,6 +116,35 @@ def test_a_result_of_another_amount_stays_a_case(loan, sandbox):
     assert not LateMatch.objects.exists()
 
 
+def test_another_amount_that_two_people_agreed_on_is_matched(loan, sandbox):
+    late = prepay(loan, "5000.00")
+    sandbox.take_callbacks()
+    came = late.amount - 1
+    applied(loan, statement_of(loan, line("S1", late.order_no, came)))
+    before = bank_account(loan)
+    disbursement.record_debit_result(
+        order_no=late.order_no, outcome="succeeded", amount=came, bank_ref="B1", reason="", now=clock.now(), agreed=True
+    )
+    applied(loan, statement_of(loan, day=loan.first_due + ONE_DAY))
+    assert bank_account(loan) == before + came
+    assert Difference.objects.get(serial="S1").state == "resolved"
+    again = line("S2", late.order_no, came)
+    applied(loan, statement_of(loan, again, day=loan.first_due + 2 * ONE_DAY))
+    assert BankLine.objects.get(serial="S2").result == "duplicate"
+    assert bank_account(loan) == before + came
+
+
+def test_the_right_line_after_a_wrong_one_is_the_order_s_match(loan):
+    order = RepaymentOrder.objects.get()
+    applied(loan, statement_of(loan, line("S1", order.order_no, order.amount, direction="out")))
+    before = bank_account(loan)
+    for days in (1, 2):
+        applied(loan, statement_of(loan, line("S2", order.order_no, order.amount), day=loan.first_due + days * ONE_DAY))
+    assert bank_account(loan) == before + order.amount
+    assert not LateMatch.objects.exists()
+    assert Difference.objects.get(serial="S1").state == "open"
+
+
 def test_a_batch_closes_when_a_later_match_ends_its_last_case(loan):
     order = RepaymentOrder.objects.get()
     applied(loan, statement_of(loan))
