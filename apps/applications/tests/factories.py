@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from apps.applications import services
+from apps.applications import selectors, services
 from apps.applications.models import Application
 from apps.common import clock, outbox
 from apps.common.actors import Actor
+from apps.common.models import OutboxMessage
 from apps.common.scope import DataScope
 from apps.customers.models import Customer
 from apps.dealers.models import Consultant
@@ -88,3 +89,18 @@ def nobody(kind: str = "staff") -> Actor:
 
 
 __all__ = ["NOW", "PDF", "SYSTEM", "Shop", "customer_actor", "nobody", "open_shop", "person"]
+
+
+def again(application: Application) -> Application:
+    """The row as it stands now."""
+    return Application.objects.get(id=application.id)
+
+
+def states(application: Application) -> list[str]:
+    """Through which states the order has come."""
+    return [entry.to_state for entry in selectors.timeline(application.id) if entry.from_state != entry.to_state]
+
+
+def names() -> list[str]:
+    """News of applications, in order."""
+    return list(OutboxMessage.objects.filter(name__startswith="applications.").order_by("id").values_list("name", flat=True))

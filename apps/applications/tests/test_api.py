@@ -11,21 +11,13 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from apps.applications.models import Application, ApplicationEvent, Offer
-from apps.applications.tests.factories import NOW, Shop, open_shop, person
-from apps.common import clock
+from apps.applications.tests.factories import Shop, person
 from apps.customers.models import Customer
 from apps.organisations.models import User
 from apps.organisations.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 THIN, FRAUD = 910, 920
-
-
-@pytest.fixture
-def shop(settings: Any, tmp_path: Any) -> Shop:
-    settings.ARCHIVE_DIR = tmp_path
-    clock.move_to(NOW)
-    return open_shop()
 
 
 def phone_of(customer: Customer) -> APIClient:
