@@ -38,8 +38,8 @@ OURS = {model: page for model, page in admin.site._registry.items() if isinstanc
 FOREIGN = {model: page for model, page in admin.site._registry.items() if model not in OURS}
 # Kinds of rows that this story has none of: their scope is proved in their own context's tests.
 NOT_IN_THE_STORY = {
-    "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference", "reconciliation.LateMatch",
-    "risk.ListHit", "organisations.SecondFactorEnrolment",
+    "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference",
+    "reconciliation.LateMatch", "risk.ListHit", "organisations.SecondFactorEnrolment",
 }  # fmt: skip
 REFUSED = {403, 404, 405}
 # What the parameters of addresses stand for, per audience.
