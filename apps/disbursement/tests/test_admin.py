@@ -86,7 +86,9 @@ def press(browser: Client, row, action: str, **said: str) -> str:
 
 def treasurer(entity) -> User:
     """Who may look, pay and review at one lender."""
-    return User.objects.create_user(f"treasurer-{entity.code}", kind="staff", roles=["finance", "disbursement_reviewer"], legal_entity=entity)
+    return User.objects.create_user(
+        f"treasurer-{entity.code}", kind="staff", roles=["finance", "disbursement_reviewer"], legal_entity=entity
+    )
 
 
 def test_money_brought_in_is_booked_from_the_list_once_per_reference(order):

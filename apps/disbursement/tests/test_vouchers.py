@@ -6,10 +6,10 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django_fsm import TransitionNotAllowed
 
 from apps.applications import selectors as applications
 from apps.common import clock
+from apps.common.errors import Conflict
 from apps.contracts.models import Contract
 from apps.disbursement import eod, selectors, services
 from apps.disbursement.models import FundingAccount, Voucher
@@ -83,7 +83,7 @@ def test_after_a_failed_transfer_finance_has_nothing_left_to_do(order):
     assert flows.task_for("disbursement", order.disbursement.id, "transfer_failed") is not None
     assert open_day(order, AFTER) == 1
     assert flows.task_for("disbursement", order.disbursement.id, "transfer_failed") is None
-    with pytest.raises(TransitionNotAllowed):
+    with pytest.raises(Conflict):
         services.reroute(disbursement_id=order.disbursement.id, actor=staff(order.entity, "disbursement.pay"), now=NOON)
     account = FundingAccount.objects.get(legal_entity=order.entity)
     assert (account.reserved, account.paid) == (Decimal(0), Decimal(0))

@@ -63,7 +63,7 @@ def test_a_wrong_amount_is_refused_and_visible_until_a_query_tells_the_truth(loa
     order = send(loan)
     assert sandbox.deliver_callbacks() == [422]
     assert outcomes() == ["wrong_amount"]
-    assert (order_of(loan).state, booked(loan)) == ("processing", 0)
+    assert (order_of(loan).state, booked(loan)) == ("unknown", 0)
     disbursement.send_debit(order_id=order.id, now=clock.now())
     assert (order_of(loan).state, booked(loan)) == ("succeeded", 1)
 

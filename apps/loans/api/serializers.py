@@ -80,7 +80,7 @@ class PayoffSerializer(serializers.Serializer):
 
 
 class LoanDetailSerializer(LoanSerializer):
-    """A loan with its schedule, what is due today, and what would end it today."""
+    """A loan with its schedule, what is due on the business day, and what would end it then."""
 
     annual_rate = serializers.DecimalField(max_digits=9, decimal_places=6)
     installments = serializers.IntegerField()

@@ -86,7 +86,7 @@ def after(loan: LoanInTests, days: int) -> dt.date:
 class TestReminders:
     def test_go_out_on_three_days_before_and_the_due_day_and_overdue_only_a_day_after(self, loan):
         sent = {days: remind(loan, after(loan, days)) for days in range(-5, 4)}
-        assert sent == {-5: 0, -4: 0, -3: 1, -2: 1, -1: 1, 0: 1, 1: 1, 2: 1, 3: 1}
+        assert sent == {-5: 0, -4: 0, -3: 1, -2: 1, -1: 1, 0: 1, 1: 1, 2: 0, 3: 0}
         assert texts(loan) == ["due_reminder"] * 4 + ["overdue_reminder"]
 
     def test_are_not_repeated_when_the_step_runs_again(self, loan):
