@@ -9,8 +9,9 @@ from apps.common.actors import Actor
 from apps.common.models import ChangeRequest
 from apps.disbursement import services
 from apps.disbursement.models import Disbursement
-from apps.disbursement.services import transfers
+from apps.disbursement.services import repayments, transfers
 from apps.disbursement.tests.factories import NOON, staff
+from apps.disbursement.tests.test_repayments import reach
 
 
 @pytest.fixture
@@ -50,3 +51,16 @@ def test_only_finance_proposes_and_nobody_sees_another_lenders(house, at_desk, l
     assert "propose/" not in reviewer.get(page).content.decode()
     assert reviewer.post(f"{page}propose/", {"outcome": "failed", "reason": "call"}).status_code == 403
     assert reviewer.get("/backoffice/payments/D1-01/").status_code == 404
+
+
+def test_finance_says_what_a_debit_brought_in(house, at_desk, sandbox):
+    loan = house.loan()
+    now = reach(loan, loan.first_due)
+    order = services.pay_now(loan_id=loan.id, purpose="due", actor=loan.customer_actor, now=now)
+    repayments._prepare(order.id, now)
+    desk, page = at_desk(house.staff("finance")), f"/backoffice/payments/{order.order_no}/"
+    assert 'name="amount"' in desk.get(page).content.decode()
+    said = {"outcome": "succeeded", "bank_ref": "B7", "reason": "call"}
+    assert desk.post(f"{page}propose/", {**said, "amount": "much"}).status_code == 422
+    assert desk.post(f"{page}propose/", {**said, "amount": "100.00"}).url == page
+    assert ChangeRequest.objects.get(subject=order.order_no).preview["came"] == "100.00"

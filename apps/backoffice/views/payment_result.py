@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -11,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.backoffice.access import StaffRequest, show, staff_page
-from apps.common.errors import CarloanError, NotFound
+from apps.common.errors import BadInput, CarloanError, NotFound
 from apps.common.models import ChangeRequest
+from apps.common.money import parse_money
 from apps.disbursement import selectors as disbursement
 from apps.disbursement import services
 
@@ -49,6 +51,13 @@ def payment_result(request: StaffRequest, order_no: str) -> HttpResponse:
     return _show(request, order_no)
 
 
+def _amount_that_came(text: str) -> Decimal | None:
+    try:
+        return parse_money(text) if text else None
+    except ValueError:
+        raise BadInput(fields={"amount": [_("Enter an amount in yuan, such as 1234.50.")]}) from None
+
+
 @require_POST
 @staff_page("disbursement.pay")
 def propose(request: StaffRequest, order_no: str) -> HttpResponse:
@@ -60,6 +69,7 @@ def propose(request: StaffRequest, order_no: str) -> HttpResponse:
             outcome=request.POST.get("outcome", ""),
             bank_ref=request.POST.get("bank_ref", ""),
             reason=request.POST.get("reason", ""),
+            amount=_amount_that_came(request.POST.get("amount", "").strip()),
             actor=request.actor,
             now=request.now,
         )
