@@ -225,7 +225,7 @@ def test_values_in_clear_and_other_terms_come_into_the_page(scene: Scene, open_a
 
 def test_a_payment_is_released(scene: Scene, open_as: Opener) -> None:
     page = open_as(scene.house.staff("disbursement_reviewer"), f"/backoffice/disbursement/{scene.payment.disbursement.id}/")
-    expect(page.locator("[data-check][data-ok='1']")).to_have_count(6)
+    expect(page.locator("[data-check][data-ok='1']")).to_have_count(7)
     page.keyboard.press("x")
     expect(page.locator("#reason")).to_be_focused()
     page.keyboard.press("Escape")

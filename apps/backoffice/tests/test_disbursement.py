@@ -31,7 +31,7 @@ def decide(desk, signed, **data):
 
 def test_the_page_lists_all_checks_and_the_contract_s_verification(desk, signed):
     page = page_of(desk, signed)
-    assert page.count('data-ok="1"') == 6
+    assert page.count('data-ok="1"') == 7
     assert signed.contract.number in page
     assert signed.disbursement.payee_masked in page
     assert signed.disbursement.payee_account not in page
