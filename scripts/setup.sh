@@ -17,7 +17,8 @@ command -v "$python" >/dev/null || stop "python3 is missing. Run: apt-get instal
 
 # WeasyPrint draws with pango and harfbuzz, Chinese text needs a CJK font, msgfmt compiles the translations, pdfsig is a second opinion.
 packages=(libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk gettext poppler-utils)
-[ "$kind" = dev ] && packages+=(chromium)
+# Browser tests: Chromium, and what the driver that leads it is linked against.
+[ "$kind" = dev ] && packages+=(chromium libatomic1)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if command -v dpkg-query >/dev/null; then
   missing=()
