@@ -12,7 +12,7 @@ from carloan import embedded
 def main() -> int:
     """Exit code of pytest, or 2 when the servers cannot start."""
     redis = None
-    env = dict(os.environ)
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "carloan.settings_test"}
     try:
         env.setdefault("DATABASE_URL", "")
         env["DATABASE_URL"] = env["DATABASE_URL"] or embedded.start_postgres()
