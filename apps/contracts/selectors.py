@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import NotFound
@@ -82,13 +82,9 @@ def contract_of(application_id: UUID) -> ContractBrief | None:
 
 
 def voided_at(number: str) -> dt.datetime | None:
-    """When the contract ceased to stand that bears this number, or one of whose papers does; None where it stands, or there is none.
-
-    Open to everybody: the number is the key.
-    """
-    number = number.strip().upper()
-    named = Q(number=number) | Q(unsigned__number=number) | Q(cost_document__number=number)
-    when: dt.datetime | None = Contract.objects.filter(named, state=State.VOIDED).values_list("voided_at", flat=True).first()
+    """When the contract of this number ceased to stand; None where it stands, or there is none. Open to everybody: the number is the key."""
+    voided = Contract.objects.filter(number=number.strip().upper(), state=State.VOIDED)
+    when: dt.datetime | None = voided.values_list("voided_at", flat=True).first()
     return when
 
 
