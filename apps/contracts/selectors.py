@@ -82,7 +82,7 @@ def contract_of(application_id: UUID) -> ContractBrief | None:
 
 
 def voided_at(number: str) -> dt.datetime | None:
-    """When the contract of this number ceased to stand; None where it stands, or there is none. Open to everybody: the number is the key."""
+    """When the contract of this number ceased to stand; None where it stands, or there is none. Open to everybody by its number."""
     voided = Contract.objects.filter(number=number.strip().upper(), state=State.VOIDED)
     when: dt.datetime | None = voided.values_list("voided_at", flat=True).first()
     return when
