@@ -6,9 +6,11 @@ Production sets DATABASE_URL and REDIS_URL and never comes here. Both servers li
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # The server's library looks for such a folder and does without; nobody needs to hear of it.
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 BASE_DIR = Path(__file__).resolve().parent.parent
+_PR_SET_PDEATHSIG = 1
 SOCKET_PATH_LIMIT = 100  # bytes; Linux refuses unix socket paths longer than 107
 
 
@@ -105,6 +108,11 @@ def redis_socket(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"carloan-{short}.sock"
 
 
+def die_with_parent() -> None:
+    """In a child process: be ended by the kernel when the process that started it ends, however that happens."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def start_redis(folder: Path | None = None) -> tuple[str, subprocess.Popen[bytes]]:
     """Start an embedded Redis that keeps nothing on disk; returns its URL and the process, which the caller ends."""
     import redis
@@ -122,6 +130,7 @@ def start_redis(folder: Path | None = None) -> tuple[str, subprocess.Popen[bytes
         stdout=(folder / "redis.log").open("ab"),
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509  (no threads run yet)
     )
     client = redis.Redis(unix_socket_path=str(socket))
     deadline = time.monotonic() + 10

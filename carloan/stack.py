@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -30,7 +29,6 @@ BASE_DIR = embedded.BASE_DIR
 PYTHON = sys.executable
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
-_PR_SET_PDEATHSIG = 1
 
 
 class StackError(RuntimeError):
@@ -62,11 +60,6 @@ def chosen_port(variable: str, default: int) -> int:
     if free_port(int(text)) != int(text):
         raise StackError(f"Port {text} ({variable}) is taken. Stop what listens there, or set {variable} to another port.")
     return int(text)
-
-
-def _die_with_parent() -> None:
-    """In a child process: be ended by the kernel when the stack's process ends, however that happens."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -212,7 +205,7 @@ class Stack:
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  (no threads run yet)
+            preexec_fn=embedded.die_with_parent,  # noqa: PLW1509  (no threads run yet)
             start_new_session=True,
         )
 

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,19 @@ def test_a_program_that_dies_is_named_with_the_end_of_its_log(tmp_path):
     with pytest.raises(StackError, match=r"(?s)web ended with 3.*no such thing"):
         dying.check_alive()
     dying.stop()
+
+
+def test_redis_ends_with_a_killed_run(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from carloan import embedded\n"
+        "print(embedded.start_redis(Path(sys.argv[1]))[1].pid, flush=True); time.sleep(60)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    status = Path(f"/proc/{int(run.stdout.readline())}/status")
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 10
+    while status.exists() and "zombie" not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not status.exists() or "zombie" in status.read_text()
