@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,13 @@ def open_case_of(customer_id: UUID) -> CollectionCase | None:
 def certificate_of(loan_id: UUID) -> SettlementCertificate | None:
     """The settlement certificate of a loan that stands."""
     return SettlementCertificate.objects.filter(loan_ref=loan_id, withdrawn_at=None).first()
+
+
+def withdrawn_at(number: str) -> dt.datetime | None:
+    """When the settlement certificate of this number was taken back, its loan being open again; open to everybody by its number."""
+    withdrawn = SettlementCertificate.objects.filter(number=number.strip().upper(), withdrawn_at__isnull=False)
+    when: dt.datetime | None = withdrawn.values_list("withdrawn_at", flat=True).first()
+    return when
 
 
 def release_of(loan_id: UUID) -> TitleRelease | None:

@@ -21,6 +21,7 @@ from apps.documents import selectors as documents
 from apps.documents import services as document_services
 from apps.organisations import selectors as organisations
 from apps.portal.forms import CalculatorForm
+from apps.postloan import selectors as postloan
 from apps.products import services as products
 from apps.products.services.plans import CostAboveCap, QuoteRefused
 
@@ -54,10 +55,10 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 def _fate(number: str) -> dict[str, Any]:
-    """What became of a genuine paper since: a contract voided, a voucher revoked or run out unused."""
+    """What became of a genuine paper since: a contract voided, a certificate withdrawn, a voucher revoked or run out unused."""
     voucher = disbursement.voucher_by_number(number) if number else None
     return {
-        "voided_at": contracts.voided_at(number) if number else None,
+        "voided_at": (contracts.voided_at(number) or postloan.withdrawn_at(number)) if number else None,
         "revoked": voucher is not None and voucher.state == "revoked",
         "run_out": voucher is not None and voucher.state == "issued" and voucher.valid_until < clock.local_date(clock.now()),
     }

@@ -7,6 +7,7 @@ import io
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from PIL import Image
 
 from apps.common import clock, outbox
@@ -322,7 +323,10 @@ class TestSettlement:
         )
         outbox.dispatch()
         assert selectors.certificate_of(loan_id) is None
-        assert SettlementCertificate.objects.get().withdrawn_at is not None
+        withdrawn = SettlementCertificate.objects.get()
+        assert withdrawn.withdrawn_at is not None
+        told = Client().get("/verify/", {"number": withdrawn.number}).content.decode()
+        assert ("Genuine, but voided on" in told, "Issued by us" in told) == (True, False)
         with pytest.raises(Conflict):
             services.release_title(release_id=selectors.release_of(loan_id).id, actor=staff(order.entity, "postloan.papers"), now=NOON)
 
