@@ -27,6 +27,7 @@ LOAN_EDGES: Final = {
     "cancelled": ["active"],
 }
 LIVE: Final = ("active", "overdue")
+MONEY_KINDS: Final = ("disbursement", "fee", "repayment", "prepayment", "early_settlement", "refund", "chargeback", "recovery")
 
 
 def _money(name: object, **options: object) -> models.DecimalField:
@@ -111,10 +112,25 @@ class LoanTransaction(BusinessModel):
 
     class Kind(models.TextChoices):
         DISBURSEMENT = "disbursement", _("disbursement")
+        RATE_RESET = "rate_reset", _("rate reset")
+        EXTENSION = "extension", _("extension")
+        TERM_CHANGE = "term_change", _("change of term")
+        DUE_DAY_CHANGE = "due_day_change", _("change of due day")
+        RE_AMORTISE = "re_amortise", _("re-amortisation")
+        RE_AGE = "re_age", _("re-ageing")
+        INTEREST_PAUSE = "interest_pause", _("interest pause")
         FEE = "fee", _("fee")
+        WAIVER = "waiver", _("waiver")
+        ADJUSTMENT = "adjustment", _("adjustment")
         REPAYMENT = "repayment", _("repayment")
         PREPAYMENT = "prepayment", _("prepayment")
         EARLY_SETTLEMENT = "early_settlement", _("early settlement")
+        REFUND = "refund", _("refund")
+        CHARGEBACK = "chargeback", _("chargeback")
+        WRITE_OFF = "write_off", _("write-off")
+        RECOVERY = "recovery", _("recovery")
+        TERMINATION = "termination", _("termination")
+        OWNER_TRANSFER = "owner_transfer", _("transfer to another owner")
         REVERSAL = "reversal", _("reversal")
 
     class Source(models.TextChoices):
@@ -149,8 +165,12 @@ class LoanTransaction(BusinessModel):
             models.CheckConstraint(condition=Q(amount__isnull=True) | Q(amount__gt=0), name="transaction_amount_above_zero"),
             models.CheckConstraint(
                 condition=Q(kind="reversal", reverses__isnull=False, amount__isnull=True)
-                | (~Q(kind="reversal") & Q(reverses__isnull=True, amount__isnull=False)),
+                | (~Q(kind="reversal") & Q(reverses__isnull=True)),
                 name="only_a_reversal_reverses",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=MONEY_KINDS) | Q(amount__isnull=False),
+                name="money_moves_by_an_amount",
             ),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
