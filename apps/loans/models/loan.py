@@ -162,7 +162,10 @@ class LoanTransaction(BusinessModel):
         ordering = ["value_date", "created_at"]
         constraints = [
             models.UniqueConstraint(fields=["loan", "reference"], name="transaction_recorded_once"),
-            models.CheckConstraint(condition=Q(amount__isnull=True) | Q(amount__gt=0), name="transaction_amount_above_zero"),
+            models.CheckConstraint(
+                condition=Q(amount__isnull=True) | Q(amount__gt=0) | Q(kind="early_settlement", amount=0),
+                name="transaction_amount_above_zero",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="reversal", reverses__isnull=False, amount__isnull=True)
                 | (~Q(kind="reversal") & Q(reverses__isnull=True)),
