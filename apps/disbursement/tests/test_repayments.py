@@ -333,7 +333,7 @@ def _system():
 
 def test_one_loan_that_cannot_be_worked_out_is_set_aside_and_stops_no_day(loan, sandbox, monkeypatch):
     """The whole end of day over a due day, cut into parts of one loan each."""
-    monkeypatch.setattr(loans, "LOANS_PER_PART", 1)
+    monkeypatch.setattr(loans.due, "LOANS_PER_PART", 1)
     good = a_loan(loan.entity)
     Loan.objects.filter(id=loan.id).update(terms={**Loan.objects.get(id=loan.id).terms, "installments": 0})
     after = loan.first_due + dt.timedelta(days=1)

@@ -89,9 +89,9 @@ def test_a_step_run_again_books_nothing_more():
 def test_cut_in_any_partitions_the_books_say_the_same(monkeypatch):
     one, two = a_lender("CUT1"), a_lender("CUT2")
     loans = {lender: [a_loan(lender) for _ in range(5)] for lender in (one, two)}
-    monkeypatch.setattr(selectors, "LOANS_PER_PART", 500)
+    monkeypatch.setattr(selectors.due, "LOANS_PER_PART", 500)
     close_through(one, dt.date(2025, 2, 25))
-    monkeypatch.setattr(selectors, "LOANS_PER_PART", 2)
+    monkeypatch.setattr(selectors.due, "LOANS_PER_PART", 2)
     close_through(two, dt.date(2025, 2, 25))
     assert all(Loan.objects.get(id=loan.id).state == "overdue" for group in loans.values() for loan in group)
     mine, theirs = (
