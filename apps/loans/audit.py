@@ -23,25 +23,64 @@ _MONEY_IN: Final = ("repayment", "prepayment", "early_settlement")
 
 # Account → what the loans' own running totals say it holds: (sign, event, components) of the lender's share.
 _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]]] = {
-    "1303": ("principal", ((1, "disbursement", ("principal",)), (-1, "repayment", ("principal",)))),
+    "1303": (
+        "principal",
+        (
+            (1, "disbursement", ("principal",)),
+            (-1, "repayment", ("principal",)),
+            (-1, "write_off", ("principal",)),
+            (1, "recovery", ("principal",)),
+        ),
+    ),
     "130302": ("overdue principal", ((1, "reclassification", ("overdue",)),)),
     "130303": ("non-accrual principal", ((1, "reclassification", ("non_accrual",)),)),
-    "113201": ("accrued interest", ((1, "accrual", ("interest", "interest_vat")), (-1, "repayment", ("interest",)))),
-    "113202": ("penalty", ((1, "penalty", ("penalty", "penalty_vat")), (-1, "repayment", ("penalty",)))),
-    "113203": ("compound interest", ((1, "penalty", ("compound", "compound_vat")), (-1, "repayment", ("compound",)))),
-    "122101": ("fees", ((1, "fee", ("fee", "fee_vat")), (-1, "repayment", ("fee",)))),
-    "1304": ("loss provision", ((1, "provision", ("principal",)),)),
-    "224102": ("customers' credit", ((1, "repayment", ("credit",)),)),
-    "601101": ("interest income", ((1, "accrual", ("interest",)),)),
-    "601102": ("penalty income", ((1, "penalty", ("penalty",)),)),
-    "601103": ("compound interest income", ((1, "penalty", ("compound",)),)),
-    "6021": ("fee income", ((1, "fee", ("fee",)),)),
+    "113201": (
+        "accrued interest",
+        (
+            (1, "accrual", ("interest", "interest_vat")),
+            (-1, "repayment", ("interest",)),
+            (-1, "waiver", ("interest", "interest_vat")),
+        ),
+    ),
+    "113202": (
+        "penalty",
+        ((1, "penalty", ("penalty", "penalty_vat")), (-1, "repayment", ("penalty",)), (-1, "waiver", ("penalty", "penalty_vat"))),
+    ),
+    "113203": (
+        "compound interest",
+        ((1, "penalty", ("compound", "compound_vat")), (-1, "repayment", ("compound",)), (-1, "waiver", ("compound", "compound_vat"))),
+    ),
+    "122101": (
+        "fees",
+        (
+            (1, "fee", ("fee", "fee_vat")),
+            (-1, "repayment", ("fee",)),
+            (-1, "waiver", ("fee", "fee_vat")),
+            (-1, "write_off", ("fee",)),
+            (1, "recovery", ("fee",)),
+        ),
+    ),
+    "1304": (
+        "loss provision",
+        ((1, "provision", ("principal",)), (-1, "write_off", ("principal", "fee")), (1, "recovery", ("principal", "fee"))),
+    ),
+    "224102": ("customers' credit", ((1, "repayment", ("credit",)), (-1, "refund", ("credit",)))),
+    "601101": ("interest income", ((1, "accrual", ("interest",)), (-1, "waiver", ("interest",)))),
+    "601102": ("penalty income", ((1, "penalty", ("penalty",)), (-1, "waiver", ("penalty",)))),
+    "601103": ("compound interest income", ((1, "penalty", ("compound",)), (-1, "waiver", ("compound",)))),
+    "6021": ("fee income", ((1, "fee", ("fee",)), (-1, "waiver", ("fee",)))),
     "222101": (
         "output tax",
-        ((1, "accrual", ("interest_vat",)), (1, "penalty", ("penalty_vat", "compound_vat")), (1, "fee", ("fee_vat",))),
+        (
+            (1, "accrual", ("interest_vat",)),
+            (1, "penalty", ("penalty_vat", "compound_vat")),
+            (1, "fee", ("fee_vat",)),
+            (-1, "waiver", ("interest_vat", "penalty_vat", "compound_vat", "fee_vat")),
+        ),
     ),
     "6702": ("provision expense", ((1, "provision", ("principal",)),)),
     "9002": ("interest off balance", ((1, "non_accrual", ("interest", "penalty", "compound")),)),
+    "9003": ("claims written off", ((1, "write_off", ("principal", "fee")), (-1, "recovery", ("principal", "fee")))),
 }
 
 

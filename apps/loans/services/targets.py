@@ -6,7 +6,7 @@ Rules and a worked example: docs/rules/posting-rules.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -18,7 +18,7 @@ from apps.loans.domain.transactions import Kind
 
 Key = tuple[str, str, str]
 OWN_REF: Final = ""
-_MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT})
+MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Running totals of the whole loan in yuan, all parties together."""
+    """Running totals of the whole loan in yuan, all parties together.
+
+    `paid_before` is what was paid before the write-off, all of `paid` for a loan that was not written off.
+    """
 
     disbursed: Decimal
     interest: Decimal
@@ -42,85 +45,145 @@ class Flows:
     compound: Decimal
     fee: Decimal
     paid: Mapping[Component, Decimal]
+    paid_before: Mapping[Component, Decimal]
+    waived: Mapping[Component, Decimal]
     credit: Decimal
+    refunded: Decimal
     overdue_principal: Decimal
+    is_written_off: bool
+
+    @property
+    def earned(self) -> Iterable[tuple[str, Component, Decimal]]:
+        """Event, component and running total of everything the borrower is charged."""
+        yield "accrual", Component.INTEREST, self.interest
+        yield "penalty", Component.PENALTY, self.penalty
+        yield "penalty", Component.COMPOUND, self.compound
+        yield "fee", Component.FEE, self.fee
 
 
 def flows_of(state: LoanState) -> Flows:
-    """The running totals of a replay. Raises `ArithmeticError` when money paid is neither allocated nor credit."""
-    fee, received, disbursed = ZERO, ZERO, ZERO
-    paid = dict.fromkeys(COMPONENTS, ZERO)
-    payments = set()
-    for told in state.transactions:
-        kind = told.transaction.kind
-        if told.reversed_by is not None:
-            continue
-        if kind is Kind.DISBURSEMENT:
-            disbursed += told.allocated[Component.PRINCIPAL]
-        elif kind is Kind.FEE:
-            fee += told.allocated[Component.FEE]
-        elif kind in _MONEY_IN:
-            payments.add(told.transaction.id)
-            received += told.transaction.amount or ZERO
-            for component in COMPONENTS:
-                paid[component] += told.allocated[component]
-    fee += sum(
-        (
-            part.amount
-            for part in state.allocations
-            if part.transaction_id in payments and part.component is Component.FEE and part.installment_no is None
-        ),
-        start=ZERO,
-    )
-    if received != sum(paid.values()) + state.credit:
-        raise ArithmeticError(f"received {received}, but {sum(paid.values())} allocated and {state.credit} in credit")
-    overdue = (row.owed[Component.PRINCIPAL] for row in state.rows if row.status is RowStatus.OVERDUE)
+    """The running totals of a replay. Raises `ArithmeticError` when money that came is neither allocated, credit nor refunded."""
+    standing = [told.transaction for told in state.transactions if told.reversed_by is None]
+    received = _sum(item.amount for item in standing if item.kind in MONEY_IN)
+    refunded = _sum(item.amount for item in standing if item.kind is Kind.REFUND)
+    moved = _moved(state)
+    if received != _sum(moved.paid.values()) + state.credit + refunded:
+        raise ArithmeticError(
+            f"received {received}, but {_sum(moved.paid.values())} allocated, {state.credit} in credit and {refunded} refunded"
+        )
+    cancelled = state.status is LoanStatus.CANCELLED
     return Flows(
-        disbursed=disbursed,
+        disbursed=moved.disbursed,
         interest=state.interest_accrued_to(state.as_of),
         penalty=state.penalty_accrued_to(state.as_of),
         compound=state.compound_accrued_to(state.as_of),
-        fee=fee,
-        paid=paid,
+        fee=ZERO if cancelled else moved.fee,
+        paid=moved.paid,
+        paid_before=moved.paid if moved.paid_before is None else moved.paid_before,
+        waived=moved.waived,
         credit=state.credit,
-        overdue_principal=sum(overdue, start=ZERO),
+        refunded=refunded,
+        overdue_principal=_sum(row.owed[Component.PRINCIPAL] for row in state.rows if row.status is RowStatus.OVERDUE),
+        is_written_off=moved.paid_before is not None,
     )
+
+
+@dataclass(slots=True)
+class _Moved:
+    """What the allocations of a replay, in their order, say of where money went."""
+
+    disbursed: Decimal = ZERO
+    fee: Decimal = ZERO
+    paid: dict[Component, Decimal] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, ZERO))
+    waived: dict[Component, Decimal] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, ZERO))
+    paid_before: dict[Component, Decimal] | None = None
+
+
+def _moved(state: LoanState) -> _Moved:
+    kinds = {told.transaction.id: told.transaction.kind for told in state.transactions}
+    moved = _Moved()
+    for part in state.allocations:
+        kind, component = kinds.get(part.transaction_id), part.component
+        if kind is Kind.DISBURSEMENT:
+            moved.disbursed += part.amount
+        elif kind is Kind.FEE:
+            moved.fee += part.amount
+        elif kind is Kind.WAIVER:
+            moved.waived[component] += part.amount
+        elif kind is Kind.WRITE_OFF:
+            moved.paid_before = moved.paid_before or dict(moved.paid)
+        elif kind in MONEY_IN:
+            moved.paid[component] += part.amount
+            if component is Component.FEE and part.installment_no is None:
+                moved.fee += part.amount  # a prepayment's fee is charged and paid in one
+    return moved
 
 
 def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
     """(event, component, party_ref) → the running total in yuan that belongs in the books on `state.as_of`; zeros are left out."""
     flows = flows_of(state)
     split = _Splitter(state, treatment)
-    suspended = state.dpd > treatment.non_accrual_above_dpd
-    cancelled = state.status is LoanStatus.CANCELLED
+    suspended = flows.is_written_off or state.dpd > treatment.non_accrual_above_dpd
     answer: dict[Key, Decimal] = {}
 
     split.into(answer, "disbursement", Component.PRINCIPAL, flows.disbursed)
     for component in COMPONENTS:
-        split.into(answer, "repayment", component, flows.paid[component])
-    answer["repayment", "credit", OWN_REF] = flows.credit
-    for event, component, earned in (
-        ("accrual", Component.INTEREST, flows.interest),
-        ("penalty", Component.PENALTY, flows.penalty),
-        ("penalty", Component.COMPOUND, flows.compound),
-    ):
-        split.into(answer, event, component, earned)
-        key = (event, component.value, OWN_REF)
-        collected = answer.get(("repayment", component.value, OWN_REF), ZERO)
-        if suspended:
-            answer["non_accrual", component.value, OWN_REF] = answer.get(key, ZERO) - collected
-            answer[key] = collected
-        _part_with_tax(answer, key, treatment.interest_vat_rate)
-    split.into(answer, "fee", Component.FEE, ZERO if cancelled else flows.fee)
-    _part_with_tax(answer, ("fee", Component.FEE.value, OWN_REF), treatment.fee_vat_rate)
+        split.into(answer, "repayment", component, flows.paid[component], after=flows.waived[component])
+    answer["repayment", "credit", OWN_REF] = flows.credit + flows.refunded
+    answer["refund", "credit", OWN_REF] = flows.refunded
+    for event, component, earned in flows.earned:
+        rate = treatment.fee_vat_rate if component is Component.FEE else treatment.interest_vat_rate
+        _earn(answer, split, event, component, earned, flows.waived[component])
+        if suspended and component is not Component.FEE:
+            _suspend(answer, event, component)
+        _part_with_tax(answer, (event, component.value, OWN_REF), rate)
+        _part_with_tax(answer, ("waiver", component.value, OWN_REF), rate)
+    written_off = _write_off(answer, split, flows) if flows.is_written_off else ZERO
 
-    principal = _own(answer, "disbursement", Component.PRINCIPAL) - _own(answer, "repayment", Component.PRINCIPAL)
+    principal = ZERO
+    if not flows.is_written_off:
+        principal = _own(answer, "disbursement", Component.PRINCIPAL) - _own(answer, "repayment", Component.PRINCIPAL)
     if suspended:
         answer["reclassification", "non_accrual", OWN_REF] = principal
     else:
         answer["reclassification", "overdue", OWN_REF] = min(split.own(flows.overdue_principal), principal)
-    answer["provision", "principal", OWN_REF] = round_money(principal * treatment.provision_rate)
+    answer["provision", "principal", OWN_REF] = round_money(principal * treatment.provision_rate) + written_off
     return {key: amount for key, amount in answer.items() if amount}
+
+
+def _earn(answer: dict[Key, Decimal], split: _Splitter, event: str, component: Component, earned: Decimal, waived: Decimal) -> None:
+    """What the borrower was charged. A waiver takes the lender's part back by an event of its own; a partner's is owed that much less."""
+    split.into(answer, event, component, earned)
+    for party_ref, part in split.parts(waived):
+        if party_ref == OWN_REF:
+            answer["waiver", component.value, OWN_REF] = answer.get(("waiver", component.value, OWN_REF), ZERO) + part
+        else:
+            answer[event, component.value, party_ref] -= part
+
+
+def _suspend(answer: dict[Key, Decimal], event: str, component: Component) -> None:
+    """Non-accrual: an income stands in the books only as far as it was collected (or waived, which takes it out again)."""
+    key = (event, component.value, OWN_REF)
+    settled = _own(answer, "repayment", component) + _own(answer, "waiver", component)
+    answer["non_accrual", component.value, OWN_REF] = answer.get(key, ZERO) - settled
+    answer[key] = settled
+
+
+def _write_off(answer: dict[Key, Decimal], split: _Splitter, flows: Flows) -> Decimal:
+    """Unpaid principal and fees leave the balance sheet against the provision; what is paid later comes back into it.
+
+    Returns the claim lost so far: the impairment that it has cost.
+    """
+    lost = ZERO
+    for component, charged in ((Component.PRINCIPAL, flows.disbursed), (Component.FEE, flows.fee)):
+        waived = flows.waived[component]
+        settled_before = split.own(flows.paid_before[component] + waived)
+        written_off = split.own(charged) - settled_before
+        recovered = split.own(flows.paid[component] + waived) - settled_before
+        answer["write_off", component.value, OWN_REF] = written_off
+        answer["recovery", component.value, OWN_REF] = recovered
+        lost += written_off - recovered
+    return lost
 
 
 class _Splitter:
@@ -130,17 +193,23 @@ class _Splitter:
         self._funders = state.terms.funders
         self._own_refs = treatment.own_refs | {OWN_REF}
 
-    def into(self, answer: dict[Key, Decimal], event: str, component: Component, whole: Decimal) -> None:
-        for party_ref, part in self._parts(whole):
-            key = (event, component.value, party_ref)
-            answer[key] = answer.get(key, ZERO) + part
+    def into(self, answer: dict[Key, Decimal], event: str, component: Component, whole: Decimal, *, after: Decimal = ZERO) -> None:
+        """Add each party's part of `whole`, counted on top of `after`: so that the parts of both together are shares, too."""
+        for sign, total in ((1, after + whole), (-1, after)):
+            for party_ref, part in self.parts(total):
+                key = (event, component.value, party_ref)
+                answer[key] = answer.get(key, ZERO) + sign * part
 
     def own(self, whole: Decimal) -> Decimal:
-        return sum((part for party_ref, part in self._parts(whole) if party_ref == OWN_REF), start=ZERO)
+        return _sum(part for party_ref, part in self.parts(whole) if party_ref == OWN_REF)
 
-    def _parts(self, whole: Decimal) -> Iterable[tuple[str, Decimal]]:
+    def parts(self, whole: Decimal) -> Iterable[tuple[str, Decimal]]:
         for party_ref, part in share_of(whole, self._funders).items():
             yield (OWN_REF if party_ref in self._own_refs else party_ref), part
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
+    return sum((amount for amount in amounts if amount), start=ZERO)
 
 
 def _own(answer: Mapping[Key, Decimal], event: str, component: Component) -> Decimal:

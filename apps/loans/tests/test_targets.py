@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from apps.common.money import ZERO
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.replay import replay
+from apps.loans.domain.state import LoanStatus
 from apps.loans.domain.terms import Component, Funder
 from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
 from apps.loans.services.targets import Treatment, flows_of, targets_of
@@ -30,20 +31,29 @@ PAID_OUT = Transaction(id="d", kind=Kind.DISBURSEMENT, value_date=START, amount=
 FUNDERS = st.sampled_from([(), (Funder("own", 3000), Funder("bank", 7000)), (Funder("bank", 3333), Funder("own", 3333), Funder("x", 3334))])
 
 
+SOME = st.decimals(min_value="0.01", max_value="30000", places=2)
+DETAILS = {
+    Kind.REPAYMENT: st.fixed_dictionaries({"amount": SOME}),
+    Kind.PREPAYMENT: st.fixed_dictionaries({"amount": SOME, "mode": st.sampled_from(list(PrepaymentMode))}),
+    Kind.EARLY_SETTLEMENT: st.fixed_dictionaries({"amount": st.decimals(min_value="100000", max_value="140000", places=2)}),
+    Kind.FEE: st.fixed_dictionaries({"amount": st.decimals(min_value="0.01", max_value="500", places=2)}),
+    Kind.WAIVER: st.fixed_dictionaries({"amount": st.decimals(min_value="0.01", max_value="900", places=2)}),
+    Kind.REFUND: st.fixed_dictionaries({"amount": SOME}),
+    Kind.RATE_RESET: st.fixed_dictionaries({"annual_rate": st.decimals(min_value="0.01", max_value="0.2", places=4)}),
+    Kind.TERM_CHANGE: st.fixed_dictionaries({"installments": st.integers(12, 36)}),
+    Kind.WRITE_OFF: st.just({}),
+    Kind.RECOVERY: st.fixed_dictionaries({"amount": SOME}),
+}
+
+
 @st.composite
 def histories(draw):
-    """Repayments, prepayments and reversals in the first year."""
+    """Everything that happens to loans, in the first year; one in five of it reversed."""
     made = [PAID_OUT]
-    for number in range(draw(st.integers(0, 6))):
-        made.append(
-            Transaction(
-                id=f"t{number}",
-                kind=draw(st.sampled_from([Kind.REPAYMENT, Kind.PREPAYMENT])),
-                value_date=START + dt.timedelta(days=draw(st.integers(0, 360))),
-                amount=draw(st.decimals(min_value="0.01", max_value="30000", places=2)),
-                mode=draw(st.sampled_from(list(PrepaymentMode))),
-            )
-        )
+    for number in range(draw(st.integers(0, 8))):
+        kind = draw(st.sampled_from(list(DETAILS)))
+        when = START + dt.timedelta(days=draw(st.integers(0, 360)))
+        made.append(Transaction(id=f"t{number}", kind=kind, value_date=when, **draw(DETAILS[kind])))
     for target in draw(st.sets(st.sampled_from([item.id for item in made]), max_size=2)):
         made.append(Transaction(id=f"r{target}", kind=Kind.REVERSAL, value_date=START, reverses=target))
     return made
@@ -57,10 +67,15 @@ def _sum(targets, event, *components, own=None):
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+def _brought(state, *kinds):
+    standing = (told.transaction for told in state.transactions if told.reversed_by is None)
+    return sum((item.amount for item in standing if item.kind in kinds), start=ZERO)
+
+
+@settings(max_examples=250, deadline=None)
 @given(histories(), FUNDERS, st.integers(0, 420))
 def test_every_account_follows_from_the_loan(history, funders, days):
-    terms = replace(TERMS, funders=funders)
+    terms = replace(TERMS, funders=funders, compound=days % 2 == 0)
     try:
         state = replay(terms, history, START + dt.timedelta(days=days))
     except BadTerms:
@@ -73,17 +88,63 @@ def test_every_account_follows_from_the_loan(history, funders, days):
     for event, component, due in (
         ("accrual", "interest", state.outstanding[Component.INTEREST] + state.accrued_interest),
         ("penalty", "penalty", state.outstanding[Component.PENALTY]),
+        ("penalty", "compound", state.outstanding[Component.COMPOUND]),
+        ("fee", "fee", state.outstanding[Component.FEE]),
     ):
         held = _sum(targets, event, component, f"{component}_vat") + _sum(targets, "non_accrual", component)
-        assert held - _sum(targets, "repayment", component) == due
-    received = sum((told.transaction.amount for told in state.transactions if told.transaction.kind in (Kind.REPAYMENT, Kind.PREPAYMENT)
-                    and told.reversed_by is None), start=ZERO)  # fmt: skip
+        forgiven = _sum(targets, "waiver", component, f"{component}_vat")
+        if state.status is not LoanStatus.CANCELLED:
+            assert held - forgiven - _sum(targets, "repayment", component) == due
+    received = _brought(state, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
     assert _sum(targets, "repayment", *(part.value for part in Component), "credit") == received
-    if state.dpd > 90:
-        on_balance = _sum(targets, "accrual", "interest", "interest_vat", own=True) - _sum(targets, "repayment", "interest", own=True)
-        assert on_balance == 0, "non-accrual interest stands off balance"
+    assert _sum(targets, "repayment", "credit") - _sum(targets, "refund", "credit") == state.credit
+    if state.dpd > 90 or flows.is_written_off:
+        assert _receivable(targets, "accrual", "interest") == 0, "non-accrual interest stands off balance"
     assert all(amount for amount in targets.values())
     assert flows.interest == state.interest_accrued_to(state.as_of)
+    _check_write_off(targets, flows)
+
+
+def _receivable(targets, event, component):
+    """What stands on balance of the lender's share of an income."""
+    earned = _sum(targets, event, component, f"{component}_vat", own=True) - _sum(targets, "waiver", component, f"{component}_vat")
+    return earned - _sum(targets, "repayment", component, own=True)
+
+
+def _check_write_off(targets, flows):
+    """A loan written off has nothing left on the balance sheet, and has cost what was lost and did not come back."""
+    lost = _sum(targets, "write_off", "principal", "fee") - _sum(targets, "recovery", "principal", "fee")
+    if not flows.is_written_off:
+        assert lost == 0
+        return
+    own = _sum(targets, "disbursement", "principal", own=True) - _sum(targets, "repayment", "principal", own=True)
+    assert own == _sum(targets, "write_off", "principal") - _sum(targets, "recovery", "principal"), "principal on balance"
+    assert _receivable(targets, "fee", "fee") == _sum(targets, "write_off", "fee") - _sum(targets, "recovery", "fee"), "fees on balance"
+    assert _sum(targets, "provision", "principal") == lost
+    assert _sum(targets, "reclassification", "overdue", "non_accrual") == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories(), st.sampled_from([(Funder("own", 3000), Funder("bank", 7000)), (Funder("bank", 3333), Funder("own", 6667))]))
+def test_a_settled_loan_leaves_no_cent_anywhere(history, funders):
+    terms = replace(TERMS, funders=funders)
+    day = START + dt.timedelta(days=400)
+    try:
+        before = replay(terms, history, day)
+    except BadTerms:
+        return
+    amount = before.payoff.total
+    targets = targets_of(
+        replay(terms, [*history, Transaction(id="z", kind=Kind.EARLY_SETTLEMENT, value_date=day, amount=amount)], day), TREATMENT
+    )
+    for event, component in (("accrual", "interest"), ("penalty", "penalty")):
+        assert _receivable(targets, event, component) == 0
+        partner = _sum(targets, event, component, own=False) - _sum(targets, "repayment", component, own=False)
+        assert partner == 0
+    assert _sum(targets, "non_accrual", "interest", "penalty") == 0
+    assert _sum(targets, "provision", "principal") == _sum(targets, "write_off", "principal", "fee") - _sum(
+        targets, "recovery", "principal", "fee"
+    )
 
 
 def test_net_and_tax_are_the_gross():
