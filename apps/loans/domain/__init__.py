@@ -1,7 +1,7 @@
 """The loan core: pure functions on frozen dataclasses. No Django, no clock, no I/O; `as_of` is a parameter."""
 
 from apps.loans.domain.daycount import DayCount
-from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry, UnsupportedTransaction
+from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry
 from apps.loans.domain.floating import Repricing, floating_rate, reset_dates
 from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.irr import periodic_irr, xirr
@@ -55,7 +55,6 @@ __all__ = [
     "ScheduleRow",
     "Transaction",
     "TransactionState",
-    "UnsupportedTransaction",
     "build_schedule",
     "check_entry",
     "floating_rate",

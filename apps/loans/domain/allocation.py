@@ -61,7 +61,7 @@ def pay_due(position: Position, day: date, purse: Purse) -> None:
             settle(position, index, component, amount, day)
             for lot in purse.draw(amount):
                 position.allocate(day, lot, position.rows[index].no, component)
-    _pass_settled(position, day)
+    pass_settled(position, day)
 
 
 def waive_due(
@@ -84,11 +84,11 @@ def waive_due(
         waived += part
         if limit is not None:
             limits[component] = limit - part
-    _pass_settled(position, day)
+    pass_settled(position, day)
     return waived
 
 
-def _pass_settled(position: Position, day: date) -> None:
+def pass_settled(position: Position, day: date) -> None:
     """Move `first_open` past due rows of which nothing is left: nothing but a new fee can open them again."""
     while position.first_open < position.due_count:
         index = position.first_open

@@ -1,23 +1,22 @@
-"""Changes of a running loan's plan: further tranches, new rates, new terms. Rules: docs/rules/amortisation.md.
+"""Changes of a running loan: further tranches, new rates, fees, a new owner. Rules: docs/rules/amortisation.md.
 
 A handler takes the position and a transaction, and answers with what kept it from taking effect as asked, if
 anything did: on entry that refuses the transaction, on replay it stays as a remark.
 """
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 
 from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation, Debt, amortise, keep_installment, keep_principals
-from apps.loans.domain.duedates import periods
-from apps.loans.domain.errors import BadTerms, UnsupportedTransaction
-from apps.loans.domain.position import Lot, Position, blank_installment, emptied
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.position import Lot, Position, emptied
 from apps.loans.domain.terms import Component, Method
-from apps.loans.domain.transactions import Kind, Transaction
+from apps.loans.domain.transactions import Transaction
 
 _LEVEL = (Method.EQUAL_INSTALLMENT, Method.BALLOON)
-_FIXED_ROWS = (Method.BULLET, Method.CUSTOM, Method.STEP)
 
 
 class Replan(Enum):
@@ -34,12 +33,12 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
     `running` is the interest already run in row `index` and still to be paid with it (a numerator), at `units_done`.
     """
     rows, terms = position.rows, position.terms
-    before = sum((row.principal for row in rows[index:]), start=ZERO)
+    before = position.rest(index)
     position.balance += balance - before
     if not balance:
         position.rows = rows[:index] + [emptied(row) for row in rows[index:] if row.fee]
         return
-    if terms.method is Method.FLAT and before:
+    if terms.method is Method.FLAT and balance < before:
         position.flat_base *= balance / before
     rows[index] = replace(rows[index], units_done=units_done, carried=running)
     debt = Debt(
@@ -49,7 +48,7 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
         carried=running,
         balloon=min(terms.balloon, balance),
         flat_base=position.flat_base,
-        weights=terms.shares[index:],
+        weights=position.shares[index:],
     )
     position.write_plan(index, _plan(position, index, debt, how), balance)
 
@@ -64,15 +63,11 @@ def _plan(position: Position, index: int, debt: Debt, how: Replan) -> Amortisati
     return keep_principals(terms, debt, principals, stop_early=how is Replan.SHORTEN)
 
 
-def _replan_from(position: Position, transaction: Transaction, index: int, balance: Decimal, how: Replan) -> None:
-    """Plan anew from the value date; interest run so far in the period stays to be paid with its row."""
+def replan_from(position: Position, day: date, index: int, balance: Decimal, how: Replan) -> None:
+    """Plan anew from `day`; interest run so far in the period stays to be paid with its row."""
     row = position.rows[index]
-    done = row.units_to(transaction.value_date, position.terms)
+    done = row.units_to(day, position.terms)
     replan(position, index, running=row.run_numerator(done), balance=balance, units_done=done, how=how)
-
-
-def _rest(position: Position, index: int) -> Decimal:
-    return sum((row.principal for row in position.rows[index:]), start=ZERO)
 
 
 def disburse(position: Position, transaction: Transaction) -> str | None:
@@ -88,7 +83,8 @@ def disburse(position: Position, transaction: Transaction) -> str | None:
     if index >= len(position.rows):
         raise BadTerms("value_date", f"tranche {transaction.id} comes after the last due date")
     position.disbursed += amount
-    _replan_from(position, transaction, index, _rest(position, index) + amount, Replan.ANEW)
+    position.flat_base += amount
+    replan_from(position, day, index, position.rest(index) + amount, Replan.ANEW)
     return None
 
 
@@ -96,58 +92,42 @@ def reset_rate(position: Position, transaction: Transaction) -> str | None:
     """A new annual rate from the value date on; penalty runs at the new rate from the same day."""
     if position.written_off_on is not None:
         return "the loan is written off: nothing accrues on it"
-    _take_rate(position, transaction)
+    take_rate(position, transaction)
     index = position.open_index(transaction.value_date)
     if index >= len(position.rows):
         return "no instalment is left to take the new rate"
-    _replan_from(position, transaction, index, _rest(position, index), Replan.SAME_PRINCIPAL)
-    return None
-
-
-def change_term(position: Position, transaction: Transaction) -> str | None:
-    """A new total number of instalments, from the running one on; an extension may only lengthen the loan."""
-    terms, total = position.terms, transaction.installments or 0
-    terms.check_span(total)
-    if terms.method in _FIXED_ROWS:
-        raise UnsupportedTransaction(transaction.kind, f"of a {terms.method} loan is not supported yet")
-    index = position.open_index(transaction.value_date)
-    if index >= len(position.rows):
-        return "no instalment is left to change"
-    if total <= index:
-        return f"{index} instalments are already over"
-    if transaction.kind is Kind.EXTENSION and total <= len(position.rows):
-        return f"an extension must lengthen the loan beyond {len(position.rows)} instalments"
-    balance = _rest(position, index)
-    if transaction.annual_rate is not None:
-        _take_rate(position, transaction)
-    more = periods(
-        terms,
-        count=total,
-        opened_on=position.opened_on or terms.start,
-        after=len(position.rows),
-        is_working_day=position.is_working_day,
-    )
-    # Rows that go leave their principal to the rest: the sum is restored by `replan`.
-    position.balance -= sum((row.principal for row in position.rows[total:]), start=ZERO)
-    position.rows = position.rows[:total] + [blank_installment(period) for period in more]
-    _replan_from(position, transaction, index, balance, Replan.ANEW)
+    replan_from(position, transaction.value_date, index, position.rest(index), Replan.SAME_PRINCIPAL)
     return None
 
 
 def charge_fee(position: Position, transaction: Transaction) -> str | None:
     """A fee is due on its value date and belongs to the instalment running then (the last one afterwards)."""
+    return add_fee(position, transaction.value_date, transaction.id, transaction.amount or ZERO)
+
+
+def add_fee(position: Position, day: date, transaction_id: str, amount: Decimal) -> str | None:
+    """Charge a fee on `day` in the running instalment, or in the last one."""
     if not position.rows:
         return "no instalment is left to bear a fee"
-    amount = transaction.amount or ZERO
-    index = min(position.open_index(transaction.value_date), len(position.rows) - 1)
+    index = min(position.open_index(day), len(position.rows) - 1)
     row = position.rows[index]
     position.rows[index] = replace(row, fee=row.fee + amount)
     position.first_open = min(position.first_open, index)
-    position.allocate(transaction.value_date, Lot(transaction.id, amount), row.no, Component.FEE)
+    position.allocate(day, Lot(transaction_id, amount), row.no, Component.FEE)
     return None
 
 
-def _take_rate(position: Position, transaction: Transaction) -> None:
+def transfer_owner(position: Position, transaction: Transaction) -> str | None:
+    """Sale to an external owner, or buy-back (no owner): who holds the claim changes, no sum does."""
+    owner_ref = transaction.owner_ref or ""
+    if owner_ref == position.owner_ref:
+        return "the loan is already held by this owner"
+    position.owner_ref = owner_ref
+    return None
+
+
+def take_rate(position: Position, transaction: Transaction) -> None:
+    """Close the penalty segments and let the transaction's rate, if it brings one, run from its value date on."""
     if transaction.annual_rate is None:
         return
     due = position.rows[: position.due_count]

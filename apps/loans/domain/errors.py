@@ -19,13 +19,5 @@ class RateAboveCap(BadTerms):
         self.cap = cap
 
 
-class UnsupportedTransaction(BadTerms):
-    """A kind of transaction, or a use of one, whose rule this version does not hold."""
-
-    def __init__(self, kind: str, why: str = "is not supported yet") -> None:
-        super().__init__("kind", f"{kind} {why}")
-        self.kind = kind
-
-
 class RefusedOnEntry(BadTerms):
     """A transaction that replay could place somehow, but that must not be entered as it stands."""

@@ -10,7 +10,8 @@ from datetime import date
 from decimal import Decimal
 
 from apps.common.money import ZERO, round_money
-from apps.loans.domain.daycount import BASIS, PENALTY_BASIS, year_units
+from apps.loans.domain.daycount import BASIS, PENALTY_BASIS
+from apps.loans.domain.duedates import Span, running_units
 from apps.loans.domain.terms import COMPONENTS, Component, LoanTerms
 
 Amounts = Mapping[Component, Decimal]
@@ -26,7 +27,8 @@ class Installment:
 
     `bears` is balance x rate in the period: interest runs at `bears / basis` per unit of the day count. Of the
     period's `units`, the first `units_done` were charged at a prepayment or lie in `carried` (interest at an earlier
-    rate or balance, still to be paid with this row).
+    rate or balance, still to be paid with this row). What was paid and is owed again (a chargeback, a re-aged rest)
+    counts as past due from `owed_again_since`, not from the due date.
     """
 
     no: int
@@ -40,12 +42,18 @@ class Installment:
     carried: Decimal = _NOTHING
     units_done: int = 0
     fee: Decimal = ZERO
+    anchor: int | None = None
+    pauses: tuple[Span, ...] = ()
     paid: Amounts = field(default_factory=lambda: NO_AMOUNTS)
     waived: Amounts = field(default_factory=lambda: NO_AMOUNTS)
     cleared_on: date | None = None
     penalty_run: Decimal = _NOTHING
     compound_run: Decimal = _NOTHING
     late_since: date
+    penalty_adjusted: Decimal = ZERO
+    compound_adjusted: Decimal = ZERO
+    owed_again_since: date | None = None
+    stays_late: bool = False
 
     def unsettled(self, component: Component, charged: Decimal) -> Decimal:
         """What is left of `charged` after payments and waivers."""
@@ -63,7 +71,7 @@ class Installment:
         """Units of the period gone by on `day`."""
         if day <= self.start:
             return 0
-        return self.units if day >= self.end else year_units(terms.day_count, self.start, day, terms.anchor)
+        return self.units if day >= self.end else running_units(terms.day_count, self.start, day, self.anchor, self.pauses)
 
     def run_numerator(self, units: int) -> Decimal:
         """Interest run in the row when `units` of the period are gone, before division by the basis."""
@@ -73,7 +81,7 @@ class Installment:
         """Interest run in the row by `day`, rounded to the 分; the row's whole interest once the period is over."""
         if day >= self.end:
             return self.interest
-        if day <= self.start and not self.carried:
+        if day < self.start or (day == self.start and not self.carried):
             return ZERO
         numerator = self.run_numerator(self.units_to(day, terms))
         return round_money(numerator / BASIS[terms.day_count], terms.rounding.value)
@@ -90,21 +98,26 @@ class Installment:
             late_since=day,
         )
 
+    @property
+    def past_due_from(self) -> date:
+        """The day from which days past due count."""
+        return self.owed_again_since or self.due_date
+
     def is_late(self, day: date, terms: LoanTerms) -> bool:
         """Whether the row was, or still is, unpaid for longer than the days of grace."""
-        return ((self.cleared_on or day) - self.due_date).days > terms.grace_days
+        return self.stays_late or ((self.cleared_on or day) - self.past_due_from).days > terms.grace_days
 
     def penalty_to(self, day: date, penalty_rate: Decimal, terms: LoanTerms) -> Decimal:
         """Penalty on unpaid principal from the due date to `day`, whether collected or not (docs/rules/penalty.md)."""
         if not self.is_late(day, terms):
-            return ZERO
-        return self._late_total(self.penalty_run, self.unpaid_principal, day, penalty_rate, terms)
+            return self.penalty_adjusted
+        return self.penalty_adjusted + self._late_total(self.penalty_run, self.unpaid_principal, day, penalty_rate, terms)
 
     def compound_to(self, day: date, penalty_rate: Decimal, terms: LoanTerms) -> Decimal:
         """Compound interest on unpaid interest, by the formula of the penalty; none unless the product says so."""
         if not terms.compound or not self.is_late(day, terms):
-            return ZERO
-        return self._late_total(self.compound_run, self.unpaid_interest, day, penalty_rate, terms)
+            return self.compound_adjusted
+        return self.compound_adjusted + self._late_total(self.compound_run, self.unpaid_interest, day, penalty_rate, terms)
 
     def _late_total(self, run: Decimal, unpaid: Decimal, day: date, rate: Decimal, terms: LoanTerms) -> Decimal:
         days = max((day - self.late_since).days, 0)
@@ -121,3 +134,20 @@ class Installment:
         if self.cleared_on is not None or self.unpaid_principal or self.unpaid_interest:
             return self
         return replace(self, cleared_on=day)
+
+    def taken_back(self, component: Component, amount: Decimal, day: date, terms: LoanTerms, penalty_rate: Decimal) -> "Installment":
+        """Owe again, as of `day`, what had been paid: penalty and days past due count from that day on."""
+        row = self.with_late_run(day, penalty_rate)
+        row = replace(row, paid={**row.paid, component: row.paid[component] - amount})
+        if self.cleared_on is None:
+            return row
+        was_late = self.is_late(day, terms)
+        return replace(
+            row,
+            cleared_on=None if row.unpaid_principal or row.unpaid_interest else self.cleared_on,
+            late_since=day,
+            owed_again_since=day,
+            stays_late=was_late,
+            penalty_run=self.penalty_run if was_late else _NOTHING,
+            compound_run=self.compound_run if was_late else _NOTHING,
+        )

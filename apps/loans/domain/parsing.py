@@ -206,11 +206,18 @@ def _id(field: str, value: Any) -> str:
     return _text(field, value)
 
 
+def _signed_money(field: str, value: Any) -> Decimal:
+    plain = format(value, "f") if isinstance(value, Decimal | int) and not isinstance(value, bool) else value
+    if isinstance(plain, str) and plain.strip().startswith("-"):
+        return -_money(field, plain.strip()[1:])
+    return _money(field, value)
+
+
 def _components(field: str, value: Any) -> dict[Component, Decimal | None]:
     """Either {"penalty": "20.31"} or ["penalty", "interest"]; a listed one takes what the amount allows."""
     component = _word(Component)
     if isinstance(value, Mapping):
-        return {component(field, name): _money(field, amount) for name, amount in value.items()}
+        return {component(field, name): _signed_money(field, amount) for name, amount in value.items()}
     return {component(field, name): None for name in _list(field, value)}
 
 
@@ -227,6 +234,9 @@ _TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "due_day": _whole,
     "components": _components,
     "source": _text,
+    "until": parse_date,
+    "owner_ref": _text,
+    "shares": _shares,
 }
 
 

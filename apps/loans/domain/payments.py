@@ -62,7 +62,7 @@ def prepayment_fee(position: Position, principal: Decimal, instalments_over: int
 
 def repay(position: Position, transaction: Transaction) -> str | None:
     """Settle what is due; a surplus is credit."""
-    purse = _money_of(transaction)
+    purse = _money_of(position, transaction)
     pay_due(position, transaction.value_date, purse)
     position.credit.add(purse.lots)
     return None
@@ -77,7 +77,7 @@ def prepay(position: Position, transaction: Transaction) -> str | None:
     if principal <= 0:
         repay(position, transaction)
         return "the amount leaves nothing to prepay; it counts as a repayment"
-    purse = _money_of(transaction)
+    purse = _money_of(position, transaction)
     _take(position, day, purse, payoff, fee, principal, _HOW[transaction.mode])
     position.credit.add(purse.lots)
     return None
@@ -100,7 +100,7 @@ def settle_early(position: Position, transaction: Transaction) -> str | None:
         if principal <= 0:
             repay(position, transaction)
             return remark
-    purse = Purse([*position.credit.lots, *_money_of(transaction).lots])
+    purse = Purse([*position.credit.lots, *_money_of(position, transaction).lots])
     position.credit = Purse()
     _take(position, day, purse, payoff, fee, principal, Replan.SHORTEN)
     position.credit.add(purse.lots)
@@ -131,7 +131,8 @@ def waive(position: Position, transaction: Transaction) -> str | None:
     return f"only {waived} is due to be waived" if waived < wanted else None
 
 
-def _money_of(transaction: Transaction) -> Purse:
+def _money_of(position: Position, transaction: Transaction) -> Purse:
+    position.payments.add(transaction.id)
     return Purse([Lot(transaction.id, transaction.amount or ZERO)])
 
 
@@ -165,7 +166,7 @@ def _take(position: Position, day: date, purse: Purse, payoff: Payoff, fee: Deci
     )
     for component, amount, installment_no in parts:
         for lot in purse.draw(amount):
-            position.allocate(day, lot, installment_no, component)
+            position.allocate(day, lot, installment_no, component, ahead=True)
     position.interest_charged += payoff.interest
     if index < len(position.rows):
         done = position.rows[index].units_to(day, position.terms)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation
-from apps.loans.domain.duedates import IsWorkingDay, Period, periods
+from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, periods
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.schedule import first_amortisation
@@ -21,8 +21,9 @@ from apps.loans.domain.terms import Component, LoanTerms, Method
 class Allocation:
     """Part of a transaction's amount put to one component on one day.
 
-    `installment_no` is None for principal prepaid and its fee. A surplus used on a later due day is allocated to
-    the transaction that brought it, on that day, `from_credit`.
+    `installment_no` is None for principal prepaid and its fee; what is paid `ahead` of its due date, interest run too,
+    is no part of a row. A surplus used on a later due day is allocated to the transaction that brought it, on that day,
+    `from_credit`. Amounts are below zero where a chargeback takes money back, or an adjustment corrects downwards.
     """
 
     on: date
@@ -31,6 +32,7 @@ class Allocation:
     component: Component
     amount: Decimal
     from_credit: bool = False
+    ahead: bool = False
 
 
 @dataclass(slots=True)
@@ -75,7 +77,8 @@ class Position:
 
     Rows before `first_open` are settled, those before `due_count` have fallen due; `balance` is the principal of the
     others. `interest_charged` is interest charged apart from the rows, at prepayments; with the rows' own it makes
-    the interest accrued so far.
+    the interest accrued so far. `payments` are the ids of transactions that brought money, `taken_back` what later
+    chargebacks took of allocation n.
     """
 
     terms: LoanTerms
@@ -94,6 +97,17 @@ class Position:
     credit: Purse = field(default_factory=Purse)
     allocations: list[Allocation] = field(default_factory=list)
     written_off_on: date | None = None
+    terminated_on: date | None = None
+    owner_ref: str = ""
+    shares: tuple[Decimal, ...] = ()
+    pauses: tuple[Span, ...] = ()
+    payments: set[str] = field(default_factory=set)
+    taken_back: dict[int, Decimal] = field(default_factory=dict)
+    due_days: DueDays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.due_days = DueDays.of(self.terms)
+        self.shares = self.terms.shares
 
     def open(self, day: date, amount: Decimal) -> None:
         """Pay out the loan, or its first tranche: due days stay as signed, the first period adjusts to `day`."""
@@ -140,9 +154,13 @@ class Position:
             self.due_count += 1
             self.balance -= row.principal
 
-    def allocate(self, on: date, lot: Lot, installment_no: int | None, component: Component) -> None:
+    def rest(self, index: int) -> Decimal:
+        """Principal of the rows from `index` on."""
+        return sum((row.principal for row in self.rows[index:]), start=ZERO)
+
+    def allocate(self, on: date, lot: Lot, installment_no: int | None, component: Component, *, ahead: bool = False) -> None:
         """Record that the money of `lot` went to a component."""
-        self.allocations.append(Allocation(on, lot.transaction_id, installment_no, component, lot.amount, lot.from_credit))
+        self.allocations.append(Allocation(on, lot.transaction_id, installment_no, component, lot.amount, lot.from_credit, ahead))
 
 
 def blank_installment(period: Period) -> Installment:
@@ -153,6 +171,8 @@ def blank_installment(period: Period) -> Installment:
         end=period.end,
         due_date=period.due_date,
         units=period.units,
+        anchor=period.anchor,
+        pauses=period.pauses,
         late_since=period.due_date,
     )
 

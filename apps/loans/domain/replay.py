@@ -8,10 +8,10 @@ from datetime import date
 from decimal import Decimal
 
 from apps.common.money import ZERO
-from apps.loans.domain import changes, payments
+from apps.loans.domain import changes, corrections, payments, restructuring, writing_off
 from apps.loans.domain.allocation import fall_due
 from apps.loans.domain.duedates import IsWorkingDay
-from apps.loans.domain.errors import RefusedOnEntry, UnsupportedTransaction
+from apps.loans.domain.errors import RefusedOnEntry
 from apps.loans.domain.installments import NO_AMOUNTS, Amounts
 from apps.loans.domain.position import Lot, Position
 from apps.loans.domain.state import (
@@ -27,23 +27,30 @@ from apps.loans.domain.state import (
 )
 from apps.loans.domain.terms import Component, LoanTerms
 from apps.loans.domain.transactions import Kind, Transaction, as_history, reversals
-from apps.loans.domain.writing_off import write_off
 
 Handler = Callable[[Position, Transaction], str | None]
 
 _HANDLERS: dict[Kind, Handler] = {
     Kind.DISBURSEMENT: changes.disburse,
     Kind.RATE_RESET: changes.reset_rate,
-    Kind.EXTENSION: changes.change_term,
-    Kind.TERM_CHANGE: changes.change_term,
+    Kind.EXTENSION: restructuring.change_term,
+    Kind.TERM_CHANGE: restructuring.change_term,
+    Kind.DUE_DAY_CHANGE: restructuring.change_due_day,
+    Kind.RE_AMORTISE: restructuring.re_amortise,
+    Kind.RE_AGE: restructuring.re_age,
+    Kind.INTEREST_PAUSE: restructuring.pause_interest,
     Kind.FEE: changes.charge_fee,
     Kind.WAIVER: payments.waive,
+    Kind.ADJUSTMENT: corrections.adjust,
     Kind.REPAYMENT: payments.repay,
     Kind.PREPAYMENT: payments.prepay,
     Kind.EARLY_SETTLEMENT: payments.settle_early,
     Kind.REFUND: payments.refund,
-    Kind.WRITE_OFF: write_off,
+    Kind.CHARGEBACK: corrections.charge_back,
+    Kind.WRITE_OFF: writing_off.write_off,
     Kind.RECOVERY: payments.repay,
+    Kind.TERMINATION: writing_off.terminate,
+    Kind.OWNER_TRANSFER: changes.transfer_owner,
 }
 
 _MONEY_IN = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
@@ -59,7 +66,7 @@ def replay(
     """The loan on day `as_of`: transactions with value date up to it, interest and penalty for the days before it.
 
     The whole principal is paid out on `terms.start` unless there is a disbursement among the transactions. Raises
-    `BadTerms` for transactions that cannot be a loan's history, `UnsupportedTransaction` for kinds without a rule.
+    `BadTerms` for transactions that cannot be a loan's history.
     """
     history = as_history(terms, transactions)
     known = [item for item in history if item.value_date <= as_of]
@@ -99,16 +106,14 @@ def check_entry(
 
 
 def _apply(position: Position, transaction: Transaction) -> str | None:
-    handler = _HANDLERS.get(transaction.kind)
-    if handler is None:
-        raise UnsupportedTransaction(transaction.kind)
     if position.opened_on is None and transaction.kind is not Kind.DISBURSEMENT:
         if transaction.kind in _MONEY_IN:
+            position.payments.add(transaction.id)
             position.credit.add([Lot(transaction.id, transaction.amount or ZERO)])
             return None
-        if transaction.kind is not Kind.REFUND:
+        if transaction.kind not in (Kind.REFUND, Kind.CHARGEBACK):
             return "the loan is not open"
-    return handler(position, transaction)
+    return _HANDLERS[transaction.kind](position, transaction)
 
 
 def _told(
@@ -143,6 +148,7 @@ def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], 
         penalty_rate=position.penalty_rate,
         interest_charged=position.interest_charged,
         opened_on=position.opened_on,
+        owner_ref=position.owner_ref,
         rows=rows or _planned_rows(position, is_cancelled),
         transactions=told,
         allocations=tuple(position.allocations),
@@ -159,6 +165,8 @@ def _status(position: Position, rows: tuple[RowState, ...], outstanding: Amounts
         return LoanStatus.SETTLED
     if position.written_off_on is not None:
         return LoanStatus.WRITTEN_OFF
+    if position.terminated_on is not None:
+        return LoanStatus.TERMINATED
     return LoanStatus.OVERDUE if dpd > position.terms.grace_days else LoanStatus.ACTIVE
 
 

@@ -60,7 +60,8 @@ class LoanState:
     """A loan on day `as_of`: transactions with value date up to it, interest for the days before it.
 
     `outstanding` holds all principal not yet repaid, and what is due and unpaid of the rest; `accrued_interest` is
-    what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year.
+    what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year;
+    `owner_ref` an external owner to whom the loan was sold, else empty.
     """
 
     terms: LoanTerms
@@ -76,6 +77,7 @@ class LoanState:
     penalty_rate: Decimal
     interest_charged: Decimal
     opened_on: date | None
+    owner_ref: str
     rows: tuple[RowState, ...]
     transactions: tuple[TransactionState, ...]
     allocations: tuple[Allocation, ...]
@@ -132,7 +134,7 @@ def _row_status(position: Position, row: Installment, amounts: Amounts, day: dat
         return RowStatus.FUTURE if position.balance or row.unpaid_interest or amounts[Component.FEE] else RowStatus.PAID
     if not any(amounts.values()):
         return RowStatus.PAID
-    if is_unpaid(amounts) and (day - row.due_date).days > position.terms.grace_days:
+    if is_unpaid(amounts) and (day - row.past_due_from).days > position.terms.grace_days:
         return RowStatus.OVERDUE
     return RowStatus.DUE
 
@@ -144,10 +146,8 @@ def is_unpaid(amounts: Amounts) -> bool:
 
 def days_past_due(rows: tuple[RowState, ...], due_count: int, day: date) -> int:
     """Days since the due date of the oldest unpaid instalment; grace does not stop the count."""
-    for row in rows[:due_count]:
-        if is_unpaid(row.owed):
-            return max((day - row.installment.due_date).days, 0)
-    return 0
+    unpaid = (row.installment.past_due_from for row in rows[:due_count] if is_unpaid(row.owed))
+    return max((day - min(unpaid, default=day)).days, 0)
 
 
 def outstanding_on(position: Position, day: date) -> Amounts:

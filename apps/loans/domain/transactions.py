@@ -5,7 +5,7 @@ Rules: docs/rules/back-dating.md.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -44,16 +44,31 @@ class PrepaymentMode(StrEnum):
     SHORTEN = "shorten"
 
 
+_LONGEST_PAUSE = timedelta(days=3660)
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
-_NEEDS_AMOUNT = frozenset({Kind.DISBURSEMENT, Kind.FEE, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.REFUND, Kind.RECOVERY})
-_NEEDS_INSTALLMENTS = frozenset({Kind.EXTENSION, Kind.TERM_CHANGE})
+_NEEDS_AMOUNT = frozenset(
+    {Kind.DISBURSEMENT, Kind.FEE, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.REFUND, Kind.CHARGEBACK, Kind.RECOVERY}
+)
+_NEEDS: dict[Kind, tuple[str, str]] = {
+    Kind.RATE_RESET: ("annual_rate", "the new rate"),
+    Kind.EXTENSION: ("installments", "the new total number of instalments"),
+    Kind.TERM_CHANGE: ("installments", "the new total number of instalments"),
+    Kind.DUE_DAY_CHANGE: ("due_day", "the new due day"),
+    Kind.INTEREST_PAUSE: ("until", "the day on which interest runs again"),
+    Kind.ADJUSTMENT: ("components", "the corrections by component"),
+    Kind.OWNER_TRANSFER: ("owner_ref", "the new owner, empty for a buy-back"),
+    Kind.REVERSAL: ("reverses", "its target"),
+}
+_MAY_NAME_ITS_TARGET = frozenset({Kind.REVERSAL, Kind.CHARGEBACK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """One event. `amount` in yuan, `annual_rate` a fraction, `installments` the loan's new total number.
 
-    `components` splits a waiver; a component with None takes what the amount still allows.
+    `components` splits a waiver, where one with None takes what the amount still allows, or holds the signed
+    corrections of an adjustment. `shares` are the parts of a custom plan's rows still to come; `until` is the first day
+    after a pause; `reverses` names the target of a reversal, or the payment that a chargeback takes back.
     Raises `BadTerms` when the kind lacks what it needs. The booking time plays no part and is kept by the caller.
     """
 
@@ -68,23 +83,41 @@ class Transaction:
     due_day: int | None = None
     components: Mapping[Component, Decimal | None] | None = None
     source: str = ""
+    until: date | None = None
+    owner_ref: str | None = None
+    shares: tuple[Decimal, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id:
             raise BadTerms("id", "a transaction needs an id")
+        self._check_amount()
+        field, what = _NEEDS.get(self.kind, ("id", ""))
+        if getattr(self, field) is None:
+            raise BadTerms(field, f"{self.kind} {self.id} needs {what}")
+        if self.reverses is not None and self.kind not in _MAY_NAME_ITS_TARGET:
+            raise BadTerms("reverses", f"{self.kind} {self.id} reverses nothing: only a reversal does")
+        if self.kind is Kind.WAIVER and not self.amount and not self.components:
+            raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
+        if self.due_day is not None and not 1 <= self.due_day <= 31:
+            raise BadTerms("due_day", "must be from 1 to 31")
+        if self.until is not None and not self.value_date < self.until <= self.value_date + _LONGEST_PAUSE:
+            raise BadTerms("until", "must be after the value date, at most 10 years")
+        if self.shares and (min(self.shares) < 0 or sum(self.shares) != 1):
+            raise BadTerms("shares", "must not be negative and must add up to exactly 1")
+
+    def _check_amount(self) -> None:
         # A settlement of nothing is one that the loan's credit pays in full.
         if self.kind in _NEEDS_AMOUNT and (self.amount is None or not (self.amount or self.kind is Kind.EARLY_SETTLEMENT)):
             raise BadTerms("amount", f"{self.kind} {self.id} needs an amount above 0")
         if self.amount is not None and self.amount < 0:
             raise BadTerms("amount", f"{self.kind} {self.id} must not be negative")
-        if (self.kind is Kind.REVERSAL) != (self.reverses is not None):
-            raise BadTerms("reverses", f"{self.kind} {self.id} must name its target if, and only if, it is a reversal")
-        if self.kind is Kind.RATE_RESET and self.annual_rate is None:
-            raise BadTerms("annual_rate", f"rate_reset {self.id} needs the new rate")
-        if self.kind in _NEEDS_INSTALLMENTS and self.installments is None:
-            raise BadTerms("installments", f"{self.kind} {self.id} needs the new total number of instalments")
-        if self.kind is Kind.WAIVER and not self.amount and not self.components:
-            raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
+        for part in (self.components or {}).values():
+            if part is None and self.kind is Kind.ADJUSTMENT:
+                raise BadTerms("components", f"adjustment {self.id} needs an amount for each component")
+            if part is not None and part < 0 and self.kind is not Kind.ADJUSTMENT:
+                raise BadTerms("components", f"{self.kind} {self.id} must not be negative")
+        if self.kind is Kind.ADJUSTMENT and not any((self.components or {}).values()):
+            raise BadTerms("components", f"adjustment {self.id} corrects nothing")
 
     @property
     def order(self) -> tuple[date, int, str]:
@@ -105,7 +138,7 @@ def as_history(terms: LoanTerms, transactions: Iterable[Transaction]) -> tuple[T
     for transaction in known.values():
         if transaction.value_date < min(first_day, terms.start):
             raise BadTerms("value_date", f"{transaction.kind} {transaction.id} is dated before the loan starts")
-        if transaction.reverses is not None and transaction.reverses not in known:
+        if transaction.kind is Kind.REVERSAL and transaction.reverses not in known:
             raise BadTerms("reverses", f"{transaction.id} reverses {transaction.reverses}, which is not there")
     return tuple(sorted(known.values(), key=lambda item: item.order))
 
@@ -118,7 +151,7 @@ def reversals(history: Iterable[Transaction]) -> dict[str, str]:
     items = tuple(history)
     against: dict[str, list[Transaction]] = {}
     for item in items:
-        if item.reverses is not None:
+        if item.kind is Kind.REVERSAL and item.reverses is not None:
             against.setdefault(item.reverses, []).append(item)
     verdicts: dict[str, str | None] = {}
 

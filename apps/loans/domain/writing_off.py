@@ -1,4 +1,4 @@
-"""Write-off 核销: the whole claim falls due, stands still, and stays open for recovery.
+"""The whole claim falls due before its time: termination, and write-off 核销, after which it stands still.
 
 Rules: docs/rules/penalty.md.
 """
@@ -19,7 +19,7 @@ def write_off(position: Position, transaction: Transaction) -> str | None:
     day = transaction.value_date
     if position.written_off_on is not None:
         return f"the loan was written off on {position.written_off_on}"
-    _accelerate(position, day)
+    accelerate(position, day)
     claim = owed_by_component(position, day)
     if not any(claim.values()):
         return "nothing is owed"
@@ -32,7 +32,21 @@ def write_off(position: Position, transaction: Transaction) -> str | None:
     return None
 
 
-def _accelerate(position: Position, day: date) -> None:
+def terminate(position: Position, transaction: Transaction) -> str | None:
+    """Early recall: everything falls due on the value date with the interest run; penalty goes on on the principal."""
+    day = transaction.value_date
+    if position.written_off_on is not None:
+        return f"the loan was written off on {position.written_off_on}"
+    if position.terminated_on is not None:
+        return f"the loan was terminated on {position.terminated_on}"
+    accelerate(position, day)
+    if not any(owed_by_component(position, day).values()):
+        return "nothing is owed"
+    position.terminated_on = day
+    return None
+
+
+def accelerate(position: Position, day: date) -> None:
     """Put all principal not yet due, and the interest run on it, into one row that is due on `day`."""
     terms, index = position.terms, position.open_index(day)
     awaiting = [replace(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
