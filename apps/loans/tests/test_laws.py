@@ -71,7 +71,7 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         frequency=frequency,
         every=draw(st.integers(1, 3)) if frequency is not Frequency.DAY else draw(st.integers(5, 40)),
         balloon=(principal / draw(st.integers(2, 10))).quantize(CENT) if method is Method.BALLOON else ZERO,
-        shares=(*shares, 1 - sum(shares)) if method in (Method.CUSTOM, Method.STEP) else (),
+        shares=(*shares, 1 - sum(shares, start=Decimal(0))) if method in (Method.CUSTOM, Method.STEP) else (),
         multiple=draw(st.sampled_from([CENT, CENT, Decimal("0.1"), Decimal(1)])),
         rounding=draw(st.sampled_from(Rounding)),
         even_out=draw(st.booleans()),
