@@ -8,7 +8,10 @@ class LoansConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.ledger import audit
+        from apps.loans.services.counter import register_approvals
         from apps.organisations.business_day import Step, register
+
+        register_approvals()
 
         audit.register("apps.loans.audit.checks")
         late, running = "apps.loans.eod.late_partitions", "apps.loans.eod.partitions"

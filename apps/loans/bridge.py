@@ -6,18 +6,19 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from apps.common.calendar import is_working_day
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.parsing import parse_terms
+from apps.loans.domain.parsing import parse_terms, parse_transaction
 from apps.loans.domain.replay import check_entry, replay
 from apps.loans.domain.state import LoanState
 from apps.loans.domain.terms import LoanTerms
-from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
+from apps.loans.domain.transactions import Kind, Transaction
 from apps.loans.models import Loan, LoanTransaction
 
-_MOVES = "move_to_working_day"
+ABOUT: Final = "about"
+_MOVES: Final = "move_to_working_day"
 
 
 def terms_to_json(terms: LoanTerms) -> dict[str, Any]:
@@ -76,16 +77,24 @@ def _plain(number: Decimal) -> str:
 
 
 def as_core(row: LoanTransaction) -> Transaction:
-    """A recorded transaction as the core takes it."""
-    return Transaction(
-        id=str(row.id),
-        kind=Kind(row.kind),
-        value_date=row.value_date,
-        amount=row.amount,
-        reverses=str(row.reverses_id) if row.reverses_id else None,
-        mode=PrepaymentMode(row.params.get("mode", PrepaymentMode.REDUCE)),
-        source=row.source,
-    )
+    """A recorded transaction as the core takes it; its particulars are kept in the public shape of `manage.py replay`.
+
+    What people note beside (`about`: who paid, why, a fraud mark) is none of the core's business.
+    """
+    particulars = {name: value for name, value in row.params.items() if name != ABOUT}
+    if not particulars:
+        return Transaction(
+            id=str(row.id),
+            kind=Kind(row.kind),
+            value_date=row.value_date,
+            amount=row.amount,
+            reverses=str(row.reverses_id) if row.reverses_id else None,
+            source=row.source,
+        )
+    facts = {"id": str(row.id), "kind": str(row.kind), "value_date": row.value_date.isoformat(), "source": str(row.source)}
+    if row.amount is not None:
+        facts["amount"] = f"{row.amount:.2f}"
+    return parse_transaction({name: value for name, value in facts.items() if value} | particulars)
 
 
 def replay_of(loan: Loan, rows: Iterable[LoanTransaction], as_of: dt.date) -> LoanState:

@@ -39,6 +39,21 @@ class RepaymentRecorded:
 
 
 @event
+class LoanChanged:
+    """Something other than a payment was recorded on a loan: a waiver, new terms, a write-off, a refund …; `kind` says what."""
+
+    loan_id: UUID
+    legal_entity_id: UUID
+    borrower_ref: UUID
+    application_ref: UUID
+    transaction_id: UUID
+    kind: str
+    amount: Decimal | None
+    value_date: date
+    reference: str
+
+
+@event
 class TransactionReversed:
     """A transaction never happened."""
 

@@ -67,6 +67,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
             "flows.view",
             "flows.edit",
             "approvals.check",
+            "loans.approve_large",
             "eod.run",
             "jobs.view",
             "outbox.retry",

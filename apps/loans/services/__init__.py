@@ -1,6 +1,8 @@
 """Deeds on loans. Each locks the loan, checks, records a transaction, replays, and posts the difference to the books."""
 
 from apps.loans.selectors import LoanNotRunning, LoanUnknown, payoff_quote
+from apps.loans.services.changes import record_change
+from apps.loans.services.counter import preview_operation, propose_operation
 from apps.loans.services.errors import (
     AmountRefused,
     ReferenceReused,
@@ -9,14 +11,20 @@ from apps.loans.services.errors import (
     ValueDateRefused,
 )
 from apps.loans.services.opening import open_loan
+from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
 from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
 
 __all__ = [
+    "OPERATIONS",
+    "VALUE_DATE",
     "AmountRefused",
+    "Field",
     "LoanNotRunning",
     "LoanUnknown",
+    "Operation",
+    "OperationUnknown",
     "ReferenceReused",
     "TermsRefused",
     "TransactionBrief",
@@ -25,8 +33,12 @@ __all__ = [
     "check_prepayment",
     "hold_loan",
     "open_loan",
+    "operation_named",
     "payoff_quote",
     "prepay",
+    "preview_operation",
+    "propose_operation",
+    "record_change",
     "record_repayment",
     "reverse_transaction",
     "settle_early",

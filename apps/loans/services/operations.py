@@ -1,0 +1,282 @@
+"""Counter operations 柜面: what each asks for, and the permission ladder of its approval. What each does: `deeds`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from apps.common.errors import BadInput, NotFound
+from apps.common.money import MAX_MONEY, ZERO, parse_money
+from apps.loans.services import deeds
+from apps.loans.services.deeds import Deed
+
+_LONGEST_TEXT: Final = 200
+_PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,6})?", re.ASCII)
+LARGE: Final = "loans.approve_large"
+
+
+class OperationUnknown(NotFound):
+    """There is no counter operation of this name."""
+
+    code = "loan_operation_unknown"
+    title = _("There is no such operation.")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that an operation asks for.
+
+    `kind`: `money`, `signed` (money that may be below zero), `date`, `whole`, `percent`, `choice`, `transaction`, `text` or `flag`.
+    """
+
+    name: str
+    label: str | Promise
+    kind: str
+    required: bool = True
+    choices: tuple[tuple[str, str | Promise], ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A counter operation; `matrix` asks a higher permission of the checker from given amounts on."""
+
+    name: str
+    title: str | Promise
+    fields: tuple[Field, ...]
+    deed: Deed
+    whole_claim: bool = False
+    matrix: tuple[tuple[Decimal, str], ...] = ((Decimal(50_000), LARGE),)
+
+    @property
+    def kind(self) -> str:
+        """Its name among the approvals."""
+        return f"loans.{self.name}"
+
+    def amount(self, data: Mapping[str, Any], claim: Decimal) -> Decimal | None:
+        """What the approval is measured by: the claim for operations on the whole loan, else the money asked for."""
+        if self.whole_claim:
+            return claim
+        amounts = [abs(data[field.name]) for field in self.fields if field.kind in ("money", "signed") and data.get(field.name)]
+        return sum(amounts, start=ZERO) if amounts else None
+
+
+def _component_fields(kind: str, names: Mapping[str, str | Promise]) -> tuple[Field, ...]:
+    return tuple(Field(name, label, kind, required=False) for name, label in names.items())
+
+
+FORGIVABLE: Final = {
+    "penalty": _("Penalty interest"),
+    "compound": _("Compound interest"),
+    "fee": pgettext_lazy("of a loan", "Fees"),
+    "interest": _("Interest"),
+}
+CORRECTED: Final = {**FORGIVABLE, "principal": _("Principal")}
+_AMOUNT: Final = Field("amount", _("Amount"), "money")
+_TARGET: Final = Field("transaction", _("Transaction"), "transaction")
+_INSTALLMENTS: Final = Field("installments", _("Instalments in all"), "whole")
+_RATE: Final = Field("annual_rate", _("Annual rate in percent"), "percent")
+_NEW_RATE: Final = Field("annual_rate", _("New annual rate in percent, if it changes"), "percent", required=False)
+_PAYER: Final = Field("payer", _("Who pays"), "text")
+_NOTE: Final = Field("note", _("Note"), "text", required=False)
+_SOURCES: Final = (("counter", _("counter")), ("manual", _("manual")), ("third_party", _("third party")))
+_SOURCE: Final = Field("source", _("Source of the money"), "choice", choices=_SOURCES)
+_MODES: Final = (("reduce", _("smaller instalments")), ("shorten", _("fewer instalments")))
+_WAYS: Final = (
+    ("from_suspense", _("from suspense to this loan")),
+    ("to_suspense", _("from this loan's credit to suspense")),
+    ("to_loan", _("from this loan's credit to another loan")),
+)
+_METHODS: Final = (
+    ("equal_installment", _("equal instalments")),
+    ("equal_principal", _("equal principal")),
+    ("interest_first", _("interest first")),
+)
+_EVERY_TIME: Final = ((ZERO, LARGE),)
+
+_TABLE: Final = (
+    Operation("repayment", _("Repayment at the counter"), (_AMOUNT, _SOURCE), deeds.repay),
+    Operation("prepayment", _("Part prepayment"), (_AMOUNT, Field("mode", _("Effect"), "choice", choices=_MODES)), deeds.prepay),
+    Operation("early_settlement", _("Early repayment in full"), (_AMOUNT,), deeds.settle),
+    Operation("compensation", _("Compensation by a guarantor or dealer"), (_AMOUNT, _PAYER, _NOTE), deeds.compensate),
+    Operation(
+        "waiver",
+        pgettext_lazy("operation", "Waiver"),
+        _component_fields("money", FORGIVABLE),
+        deeds.waive,
+        matrix=((Decimal(1000), LARGE),),
+    ),
+    Operation(
+        "adjustment",
+        pgettext_lazy("operation", "Adjustment"),
+        _component_fields("signed", CORRECTED),
+        deeds.adjust,
+        matrix=((Decimal(1000), LARGE),),
+    ),
+    Operation("fee", _("Charge a fee"), (_AMOUNT, _NOTE), deeds.charge),
+    Operation(
+        "internal_transfer",
+        _("Internal transfer"),
+        (
+            Field("way", _("From and to"), "choice", choices=_WAYS),
+            _AMOUNT,
+            Field("to_loan", _("Number of the other loan"), "text", required=False),
+        ),
+        deeds.transfer,
+    ),
+    Operation("refund", _("Refund of credit"), (_AMOUNT,), deeds.refund),
+    Operation("chargeback", _("Chargeback"), (_AMOUNT, Field("transaction", _("Payment charged back"), "transaction")), deeds.charge_back),
+    Operation("clearing", _("Loan clearing"), (_AMOUNT, _SOURCE), deeds.clear, whole_claim=True),
+    Operation("cancel_repayment", _("Cancel a repayment"), (_TARGET,), deeds.cancel_repayment),
+    Operation("cancel_disbursement", _("Cancel the disbursement"), (_TARGET,), deeds.cancel_disbursement, whole_claim=True),
+    Operation("cancel_change", _("Undo a change"), (_TARGET,), deeds.cancel_change, whole_claim=True),
+    Operation("extension", _("Extension"), (_INSTALLMENTS, _NEW_RATE), deeds.extend, whole_claim=True),
+    Operation("term_change", _("Change of term"), (_INSTALLMENTS, _NEW_RATE), deeds.change_term, whole_claim=True),
+    Operation("rate_reset", _("Change of rate"), (_RATE,), deeds.reset_rate, whole_claim=True),
+    Operation("due_day_change", _("Change of due day"), (Field("due_day", _("New due day"), "whole"),), deeds.change_due_day),
+    Operation("re_amortise", _("Re-amortisation"), (), deeds.re_amortise, whole_claim=True),
+    Operation("re_age", _("Re-ageing"), (), deeds.re_age, whole_claim=True),
+    Operation(
+        "interest_pause", _("Interest pause"), (Field("until", _("Interest runs again from"), "date"),), deeds.pause, whole_claim=True
+    ),
+    Operation(
+        "refinance",
+        _("Refinance by a new loan"),
+        (
+            Field("installments", _("Instalments of the new loan"), "whole"),
+            _RATE,
+            Field("method", _("Method"), "choice", choices=_METHODS),
+            Field("first_due", _("First due date"), "date"),
+        ),
+        deeds.refinance,
+        whole_claim=True,
+    ),
+    Operation("termination", _("Early recall"), (_NOTE,), deeds.terminate, whole_claim=True),
+    Operation(
+        "write_off",
+        pgettext_lazy("operation", "Write-off"),
+        (Field("fraud", _("Lost by fraud"), "flag", required=False), _NOTE),
+        deeds.write_off,
+        whole_claim=True,
+        matrix=_EVERY_TIME,
+    ),
+    Operation("recovery", _("Recovery after write-off"), (_AMOUNT, _SOURCE, _NOTE), deeds.recover),
+    Operation(
+        "sale",
+        _("Sale to another owner"),
+        (Field("owner", _("New owner"), "text"), _NOTE),
+        deeds.sell,
+        whole_claim=True,
+        matrix=_EVERY_TIME,
+    ),
+    Operation("buy_back", _("Buy-back"), (_NOTE,), deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
+)
+OPERATIONS: Final[dict[str, Operation]] = {operation.name: operation for operation in _TABLE}
+VALUE_DATE: Final = Field("value_date", _("Value date"), "date")
+
+
+def operation_named(name: str) -> Operation:
+    """The operation of a name. Raises `OperationUnknown`."""
+    try:
+        return OPERATIONS[name]
+    except KeyError:
+        raise OperationUnknown(operation=name) from None
+
+
+def parsed(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, by the operation's fields and the value date; what was left out is missing. Raises `BadInput` naming fields."""
+    values: dict[str, Any] = {}
+    wrong: dict[str, list[str]] = {}
+    fields = (VALUE_DATE, *operation.fields)
+    if unknown := set(sent) - {field.name for field in fields}:
+        wrong[min(unknown)] = [_t("This is not asked for here.")]
+    for field in fields:
+        raw = sent.get(field.name)
+        text = "" if raw is None or raw is False else str(raw).strip()
+        if not text:
+            if field.required:
+                wrong[field.name] = [_t("Please fill this in.")]
+            continue
+        try:
+            values[field.name] = _PARSERS[field.kind](field, text)
+        except (ValueError, InvalidOperation):
+            wrong[field.name] = [str(_HINTS[field.kind])]
+    if wrong:
+        raise BadInput(fields=wrong)
+    return values
+
+
+def as_json(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parsed values as they are kept in a proposal; `parsed` reads them again."""
+    return {name: value.isoformat() if isinstance(value, dt.date) else str(value) for name, value in values.items()}
+
+
+def _money(_field: Field, text: str) -> Decimal:
+    amount = parse_money(text)
+    if not amount:
+        raise ValueError("an amount is above zero")
+    return amount
+
+
+def _signed(_field: Field, text: str) -> Decimal:
+    amount = parse_money(text.removeprefix("-"))
+    if not ZERO < amount <= MAX_MONEY:
+        raise ValueError("an amount is not zero")
+    return -amount if text.startswith("-") else amount
+
+
+def _whole(_field: Field, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _percent(_field: Field, text: str) -> Decimal:
+    if not _PERCENT.fullmatch(text):
+        raise ValueError("not a rate")
+    return Decimal(text)
+
+
+def _choice(field: Field, text: str) -> str:
+    if text not in dict(field.choices):
+        raise ValueError("not a choice")
+    return text
+
+
+def _text(_field: Field, text: str) -> str:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("too long")
+    return text
+
+
+_PARSERS: Final = {
+    "money": _money,
+    "signed": _signed,
+    "date": lambda _field, text: dt.date.fromisoformat(text),
+    "whole": _whole,
+    "percent": _percent,
+    "choice": _choice,
+    "transaction": lambda _field, text: UUID(text),
+    "text": _text,
+    "flag": lambda _field, text: "yes" if text.lower() in ("yes", "on", "true", "1") else "",
+}
+_HINTS: Final = {
+    "money": _("Enter an amount in yuan above zero, such as 1234.50."),
+    "signed": _("Enter an amount in yuan, such as 12.50 or -12.50."),
+    "date": _("Enter a day, such as 2025-01-31."),
+    "whole": _("Enter a whole number."),
+    "percent": _("Enter a rate in percent, such as 10.8."),
+    "choice": _("Choose one of the list."),
+    "transaction": _("Choose a transaction of this loan."),
+    "text": _("At most 200 characters."),
+    "flag": _("Choose yes or no."),
+}
