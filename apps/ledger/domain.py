@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -52,6 +53,18 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What is asked to be posted: amounts of an event on a day. `reference` names it once and for all among its event's entries."""
+
+    business_date: date
+    event: str
+    amounts: Sequence[Posting]
+    reference: str
+    narrative: str = ""
+    reverses: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One invariant with its figures; `first_offender` names the first row that breaks it."""
 
@@ -66,28 +79,20 @@ def lines_of(postings: Iterable[Posting], rules: Mapping[tuple[str, str], Sequen
 
     Debits equal credits by construction. Raises `KeyError` of (component, party) when no rule is there.
     """
-    net: dict[tuple[UUID, str, UUID | None], Decimal] = {}
-    components: dict[tuple[UUID, str, UUID | None], set[str]] = {}
+    net: dict[tuple[UUID, str, UUID | None], list[Any]] = {}
     for posting in postings:
-        for leg in rules[posting.component, posting.party]:
+        component, party_ref, subject_ref = posting.component, posting.party_ref, posting.subject_ref
+        for leg in rules[component, posting.party]:
             for account, amount in ((leg.debit, posting.amount), (leg.credit, -posting.amount)):
-                key = (account, posting.party_ref, posting.subject_ref)
-                net[key] = net.get(key, ZERO) + amount
-                components.setdefault(key, set()).add(posting.component)
+                held = net.get(key := (account, party_ref, subject_ref))
+                if held is None:
+                    net[key] = [amount, component]
+                    continue
+                held[0] += amount
+                if held[1] != component:
+                    held[1] = ""  # several netted on one account have no common name
     return [
-        Line(
-            account=account,
-            debit=max(amount, ZERO),
-            credit=max(-amount, ZERO),
-            party_ref=party_ref,
-            subject_ref=subject_ref,
-            component=_only(components[account, party_ref, subject_ref]),
-        )
-        for (account, party_ref, subject_ref), amount in net.items()
+        Line(account, amount if amount > 0 else ZERO, ZERO if amount > 0 else -amount, party_ref, subject_ref, component)
+        for (account, party_ref, subject_ref), (amount, component) in net.items()
         if amount
     ]
-
-
-def _only(names: set[str]) -> str:
-    """The component a line is about; several netted on one account have no common name."""
-    return next(iter(names)) if len(names) == 1 else ""

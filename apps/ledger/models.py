@@ -13,14 +13,19 @@ from apps.common.scope import Scope, ScopedQuerySet
 
 APPEND_ONLY = pgtrigger.Update | pgtrigger.Delete
 
-# A poster holds the entity's day shared, the close of a day exclusively: no entry slips into a day while it is being closed.
+# A poster holds the entity's day shared, the close of a day exclusively: no entry slips into a day while it is being closed. One look
+# per statement, however many entries it brings.
 _OPEN_DAY = """
-    NEW.transaction_id := pg_current_xact_id()::text::bigint;
-    PERFORM pg_advisory_xact_lock_shared(hashtextextended(NEW.legal_entity_id::text, 1303));
-    IF EXISTS (SELECT 1 FROM ledger_ledgerday d WHERE d.legal_entity_id = NEW.legal_entity_id AND d.date >= NEW.business_date) THEN
-        RAISE EXCEPTION 'The books are closed on %', NEW.business_date USING ERRCODE = 'check_violation';
+    FOR entity, first_day IN SELECT e.legal_entity_id, min(e.business_date) FROM new_entries e GROUP BY 1 ORDER BY 1 LOOP
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended(entity::text, 1303));
+        IF EXISTS (SELECT 1 FROM ledger_ledgerday d WHERE d.legal_entity_id = entity AND d.date >= first_day) THEN
+            RAISE EXCEPTION 'The books are closed on %', first_day USING ERRCODE = 'check_violation';
+        END IF;
+    END LOOP;
+    IF EXISTS (SELECT 1 FROM new_entries e WHERE e.transaction_id <> pg_current_xact_id()::text::bigint) THEN
+        RAISE EXCEPTION 'An entry bears the transaction it is made in' USING ERRCODE = 'check_violation';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 """
 _BALANCED = """
     SELECT count(*), coalesce(sum(l.debit), 0), coalesce(sum(l.credit), 0),
@@ -34,18 +39,30 @@ _BALANCED = """
     END IF;
     RETURN NULL;
 """
+# Stands for the foreign keys of lines, too: entries and accounts with lines are never deleted.
 _NEW_HEADER = """
     IF EXISTS (
         SELECT 1 FROM new_lines l
-          JOIN ledger_journalentry e ON e.id = l.entry_id
-          JOIN ledger_account a ON a.id = l.account_id
-         WHERE e.transaction_id <> pg_current_xact_id()::text::bigint
+          LEFT JOIN ledger_journalentry e ON e.id = l.entry_id
+          LEFT JOIN ledger_account a ON a.id = l.account_id
+         WHERE e.id IS NULL OR a.id IS NULL
+            OR e.transaction_id <> pg_current_xact_id()::text::bigint
             OR e.business_date <> l.business_date
             OR e.legal_entity_id <> a.legal_entity_id
     ) THEN
         RAISE EXCEPTION 'Lines come only together with a new entry of their own day and legal entity' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
+"""
+# What an account is, is what its lines mean: once there are some, only its name may change.
+_POSTED_ACCOUNT = """
+    IF (TG_OP = 'DELETE' OR (NEW.legal_entity_id, NEW.code, NEW.kind, NEW.side)
+                            IS DISTINCT FROM (OLD.legal_entity_id, OLD.code, OLD.kind, OLD.side))
+       AND EXISTS (SELECT 1 FROM ledger_journalline l WHERE l.account_id = OLD.id) THEN
+        RAISE EXCEPTION 'Account % has lines: only its name may change', OLD.code USING ERRCODE = 'check_violation';
+    END IF;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
 """
 
 
@@ -80,6 +97,11 @@ class Account(BusinessModel):
         verbose_name_plural = _("accounts")
         ordering = ["code"]
         constraints = [models.UniqueConstraint(fields=["legal_entity", "code"], name="account_code_per_entity")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="posted_account", when=pgtrigger.Before, operation=pgtrigger.Update | pgtrigger.Delete, func=_POSTED_ACCOUNT
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
@@ -120,22 +142,38 @@ class PostingRule(BusinessModel):
         return f"{self.event}.{self.component} ({self.party}) v{self.version}"
 
 
+class CurrentTransaction(models.Func):
+    """The database transaction a row is made in; a column default that costs no query."""
+
+    template = "pg_current_xact_id()::text::bigint"
+    output_field = models.BigIntegerField()
+
+
 class JournalEntry(BusinessModel):
-    """The header of a posted entry. `transaction_id` is the database transaction it was made in, set by a trigger."""
+    """The header of a posted entry. `transaction_id` is the database transaction it was made in.
+
+    Its legal entity is guarded by its lines: their accounts are the same entity's, and those have the foreign key.
+    """
 
     legal_entity = models.ForeignKey(
-        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+        "organisations.LegalEntity",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("legal entity"),
     )
-    business_date = models.DateField(_("business date"), db_index=True)
+    created_at = models.DateTimeField(_("made at"), db_default=ProjectNow(), editable=False)
+    business_date = models.DateField(_("business date"))
     event = models.CharField(_("event"), max_length=32)
     reference = models.CharField(_("reference"), max_length=100)
     narrative = models.CharField(_("narrative"), max_length=200, blank=True)
     total = models.DecimalField(_("total"), max_digits=18, decimal_places=2)
     actor = models.CharField(_("actor"), max_length=80)
     reverses = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by", verbose_name=_("reverses")
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by", db_index=False, verbose_name=_("reverses")
     )
-    transaction_id = models.BigIntegerField(default=0, editable=False)
+    transaction_id = models.BigIntegerField(db_default=CurrentTransaction(), editable=False)
 
     scope = Scope(entity="legal_entity_id")
 
@@ -143,10 +181,21 @@ class JournalEntry(BusinessModel):
         verbose_name = _("journal entry")
         verbose_name_plural = _("journal entries")
         constraints = [models.UniqueConstraint(fields=["legal_entity", "event", "reference"], name="entry_posted_once")]
-        indexes = [models.Index(fields=["legal_entity", "business_date"], name="entry_by_day")]
+        indexes = [
+            models.Index(fields=["legal_entity", "business_date"], name="entry_by_day"),
+            models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="entry_by_reversed"),
+        ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=APPEND_ONLY),
-            pgtrigger.Trigger(name="open_day", when=pgtrigger.Before, operation=pgtrigger.Insert, func=_OPEN_DAY),
+            pgtrigger.Trigger(
+                name="open_day",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_entries"),
+                declare=[("entity", "uuid"), ("first_day", "date")],
+                func=_OPEN_DAY,
+            ),
             pgtrigger.Trigger(
                 name="balanced",
                 when=pgtrigger.After,
@@ -165,9 +214,11 @@ class JournalLine(models.Model):
     """One side of an entry. `business_date` repeats the header's, for balances by account and day."""
 
     id = models.BigAutoField(primary_key=True)
-    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="lines", verbose_name=_("entry"))
+    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="lines", db_constraint=False, verbose_name=_("entry"))
     business_date = models.DateField(_("business date"))
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("account"))
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, verbose_name=_("account")
+    )
     debit = models.DecimalField(_("debit"), max_digits=18, decimal_places=2, default=0)
     credit = models.DecimalField(_("credit"), max_digits=18, decimal_places=2, default=0)
     party_ref = models.CharField(_("party"), max_length=64, blank=True)

