@@ -58,6 +58,10 @@ class Totals:
         """What moved since."""
         return Totals({flow: {part: self.flows[flow][part] - earlier.flows[flow][part] for part in COMPONENTS} for flow in FLOWS})
 
+    def plus(self, other: "Totals") -> "Totals":
+        """Two parties taken as one."""
+        return Totals({flow: {part: self.flows[flow][part] + other.flows[flow][part] for part in COMPONENTS} for flow in FLOWS})
+
     def split(self, funders: Sequence[Funder]) -> dict[str, "Totals"]:
         """Each party's part: every total is split by share, party_ref → totals."""
         parts: dict[str, dict[Flow, dict[Component, Decimal]]] = {}

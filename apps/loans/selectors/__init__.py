@@ -34,6 +34,22 @@ from apps.loans.selectors.loans import (
     transactions_of,
     view_of,
 )
+from apps.loans.selectors.periods import (
+    OWN,
+    DayAccrual,
+    LoanStatement,
+    PartyLine,
+    PartyStatement,
+    PartyUnknown,
+    PeriodReversed,
+    PeriodTooLong,
+    accrued_on,
+    interest_history,
+    loans_of_month,
+    party_statement,
+    party_statements,
+    statement_for,
+)
 from apps.loans.selectors.statements import (
     SettlementFacts,
     StatementLine,
@@ -44,6 +60,21 @@ from apps.loans.selectors.statements import (
 )
 
 __all__ = [
+    "DayAccrual",
+    "LoanStatement",
+    "OWN",
+    "PartyLine",
+    "PartyStatement",
+    "PartyUnknown",
+    "PeriodReversed",
+    "PeriodTooLong",
+    "accrued_on",
+    "interest_history",
+    "loans_of_month",
+    "party_statement",
+    "party_statements",
+    "statement_for",
+
     "LOANS_PER_PART",
     "DayBeforeLoan",
     "DueAmount",

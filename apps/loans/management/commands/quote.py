@@ -2,13 +2,14 @@
 
 import json
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
+from apps.common.commands import BAD_INPUT, CHECK_FAILED
+from apps.common.commands import Command as BaseCommand
 from apps.loans.domain import BadTerms, RateAboveCap, quote_from_json
-from apps.loans.management.json_input import read_json
+from apps.loans.management.json_input import read_json, refusal
 
 _OPTIONS = (
     ("--principal", "amount lent, in yuan"),
@@ -31,36 +32,45 @@ _OPTIONS = (
 
 
 class Command(BaseCommand):
-    help = "Quote a loan: instalments, total cost and disclosed annual rates. Exit 1: refused; 2: bad input."
+    help = "Quote a loan: instalments, total cost and disclosed annual rates. Exit 1: refused, or one of a file's failed; 2: bad input."
+    example = (
+        "--principal 120000 --annual-rate 10.8 --installments 36 --method equal_installment --day-count act/365 "
+        "--start 2026-11-20 --first-due 2026-12-20"
+    )
     requires_system_checks: list[str] = []
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def arguments(self, parser: ArgumentParser) -> None:
         for option, text in _OPTIONS:
             parser.add_argument(option, help=text)
         parser.add_argument("--even-out", action="store_true", help="move the instalment one step to even the last row")
-        parser.add_argument("--file", type=Path, help="JSON list of requests, each with an id")
-        parser.add_argument("--format", choices=("table", "json"), default="table")
+        parser.add_argument("--file", help="JSON list of requests, each with an id; - reads standard input")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        if options["file"]:
-            self._quote_file(options["file"])
-            return
-        names = [option[2:].replace("-", "_") for option, _ in _OPTIONS]
+    def work(self, **options: Any) -> tuple[Any, str, int]:
+        names = [option[2:].replace("-", "_") for option, _text in _OPTIONS]
         request = {name: options[name] for name in names if options[name] is not None}
+        if options["file"] is not None:
+            if request or options["even_out"]:
+                raise refusal(_("Give either --file or the terms of one loan, not both."))
+            return self._quote_file(options["file"])
         try:
-            answer = quote_from_json(request | {"even_out": options["even_out"]})
+            return quote_from_json(request | {"even_out": options["even_out"]}), "", 0
         except BadTerms as error:
-            raise CommandError(str(error), returncode=1 if isinstance(error, RateAboveCap) else 2) from None
-        self.stdout.write(json.dumps(answer, indent=2) if options["format"] == "json" else _table(answer))
+            raise refusal(error, code=CHECK_FAILED if isinstance(error, RateAboveCap) else BAD_INPUT) from None
 
-    def _quote_file(self, path: Path) -> None:
-        requests = read_json(path)
+    def _quote_file(self, name: str) -> tuple[Any, str, int]:
+        requests = read_json(name)
         if not isinstance(requests, list):
-            raise CommandError(f"{path}: must hold a list of requests", returncode=2)
+            raise refusal(f"{name}: " + _("The file must hold a list of requests."))
         answers = [_answer(request) for request in requests]
-        self.stdout.write(json.dumps(answers, indent=2))
-        if failed := sum("error" in answer for answer in answers):
-            raise CommandError(f"{failed} of {len(answers)} requests failed", returncode=1)
+        failed = sum("error" in answer for answer in answers)
+        closing = _("%(failed)s of %(all)s requests failed") % {"failed": failed, "all": len(answers)} if failed else ""
+        return answers, closing, CHECK_FAILED if failed else 0
+
+    def table(self, answer: Any) -> None:
+        if isinstance(answer, dict):
+            self.stdout.write(_table(answer))
+        else:
+            self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
 def _answer(request: Any) -> dict[str, Any]:

@@ -1,41 +1,40 @@
 """`manage.py replay`: loans from their terms and transactions, as of a day."""
 
-import json
+import datetime as dt
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
+from apps.common.commands import Command as BaseCommand
 from apps.loans.domain import BadTerms, replay_from_json
-from apps.loans.management.json_input import read_json
+from apps.loans.management.json_input import calendar_day, read_json, refusal
 
 
 class Command(BaseCommand):
     help = "Replay one loan, or a list of loans, from a JSON file. Exit 2: bad input, nothing written."
+    example = "--file loan.json --as-of 2026-11-20 --format json"
     requires_system_checks: list[str] = []
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--file", type=Path, required=True, help='JSON: {"id", "terms", "transactions"} or a list')
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--file", required=True, help='JSON: {"id", "terms", "transactions"} or a list; - reads standard input')
         parser.add_argument("--as-of", required=True, help="day, YYYY-MM-DD")
-        parser.add_argument("--format", choices=("table", "json"), default="table")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def work(self, **options: Any) -> tuple[Any, str, int]:
+        as_of = calendar_day("--as-of", options["as_of"])
         source = read_json(options["file"])
-        loans = source if isinstance(source, list) else [source]
-        answers = [_replayed(loan, options["as_of"]) for loan in loans]
-        if options["format"] == "json":
-            self.stdout.write(json.dumps(answers if isinstance(source, list) else answers[0], indent=2))
-        else:
-            self.stdout.write("\n\n".join(_table(answer) for answer in answers))
+        if isinstance(source, list):
+            return [_replayed(loan, as_of) for loan in source], "", 0
+        return _replayed(source, as_of), "", 0
+
+    def table(self, answer: Any) -> None:
+        self.stdout.write("\n\n".join(_table(one) for one in (answer if isinstance(answer, list) else [answer])))
 
 
-def _replayed(loan: Any, as_of: str) -> dict[str, Any]:
+def _replayed(loan: Any, as_of: dt.date) -> dict[str, Any]:
     try:
         return replay_from_json(loan, as_of)
     except BadTerms as error:
         name = loan.get("id") if isinstance(loan, dict) else None
-        raise CommandError(f"loan {name}: {error}", returncode=2) from None
+        raise refusal(f"loan {name}: {error}") from None
 
 
 def _table(answer: dict[str, Any]) -> str:
