@@ -151,6 +151,15 @@ class SigningIdentity:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class DebitAgreement:
+    """A bound card that the customer lets us debit, under the bank's number of that agreement."""
+
+    card_id: UUID
+    masked_number: str
+    agreement_no: str
+
+
 @dataclass(frozen=True)
 class DebitCard:
     """The card that instalments are taken from, in clear, for the payment channel only."""

@@ -1,22 +1,24 @@
-"""Questions about customers. Only `signing_identity`, `debit_card` and `phone_of` give values in clear, to those who must have them."""
+"""Questions about customers. Only `signing_identity`, `debit_card`, `phone_of` and `phones_of` give values in clear, to those who must."""
 
 from __future__ import annotations
 
 import datetime as dt
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from csv import DictReader
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import clock
-from apps.common.crypto import blind_index
-from apps.common.errors import Conflict, NotFound
+from apps.common.crypto import UndecryptableError, blind_index
+from apps.common.errors import CarloanError, Conflict, NotFound
 from apps.common.models import ProjectNow
 from apps.customers.domain import (
     MIN_CONTACTS,
@@ -26,6 +28,7 @@ from apps.customers.domain import (
     ConsentKind,
     CustomerBrief,
     CustomerFacts,
+    DebitAgreement,
     DebitCard,
     SigningIdentity,
     bank_of,
@@ -273,6 +276,30 @@ def signing_identity(customer_id: UUID) -> SigningIdentity:
 def phone_of(customer_id: UUID) -> str:
     """The phone in clear, for messages. Raises `NoSuchCustomer`."""
     return customer(customer_id).phone
+
+
+def phones_of(customer_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Phones in clear by customer, for messages to many; without customers who have none, or one that cannot be read."""
+    rows = Customer.objects.filter(id__in=list(customer_ids)).annotate(sealed=Cast("phone", TextField())).values_list("id", "sealed")
+    field = Customer._meta.get_field("phone")
+    phones: dict[UUID, str] = {}
+    for customer_id, sealed in rows:
+        with suppress(UndecryptableError):
+            phones[customer_id] = field.from_db_value(sealed, None, None)
+    return {customer_id: phone for customer_id, phone in phones.items() if phone}
+
+
+def debit_agreements(customer_ids: Iterable[UUID]) -> dict[UUID, DebitAgreement | CarloanError]:
+    """The card that a debit of each customer goes to, or what is in its way: `NoDebitCard`, `IdentityIncomplete`. Nothing in clear."""
+    ids = list(customer_ids)
+    cards = BankCard.objects.filter(customer_id__in=ids, state=BankCard.State.BOUND, is_default=True).exclude(agreement_no="")
+    cards = cards.annotate(holder=Cast("customer__name", TextField()))
+    found: dict[UUID, DebitAgreement | CarloanError] = dict.fromkeys(ids, NoDebitCard())
+    for customer_id, card_id, masked_number, agreement_no, holder in cards.values_list(
+        "customer_id", "id", "masked_number", "agreement_no", "holder"
+    ):
+        found[customer_id] = DebitAgreement(card_id, masked_number, agreement_no) if holder else IdentityIncomplete()
+    return found
 
 
 def debit_card(customer_id: UUID, *, card_id: UUID | None = None) -> DebitCard:

@@ -6,8 +6,6 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.common.actors import Actor
 from apps.common.errors import CarloanError
 from apps.disbursement import selectors, services
@@ -38,13 +36,5 @@ def order_debits(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], no
 
     A loan that cannot be worked out is set aside.
     """
-    done, set_aside = 0, []
-    for loan in loans.due_loans(entity_id, day, partition):
-        try:
-            with transaction.atomic():
-                order = services.order_debit(loan_id=loan.loan_id, day=day, now=now)
-        except (CarloanError, ValueError, ArithmeticError) as error:
-            set_aside.append((loan.number, str(error)))
-        else:
-            done += order is not None
+    done, set_aside = services.order_debits(legal_entity_id=entity_id, day=day, part=partition, now=now)
     return StepResult(done=done, set_aside=set_aside)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.common import clock, crypto, privacy
 from apps.common.actors import Actor
+from apps.common.bulk import insert_rows
 from apps.common.errors import BadInput
 from apps.common.gateways import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from apps.common.models import new_id
@@ -35,7 +36,7 @@ LEASE = dt.timedelta(minutes=2)
 RETRY_AFTER = dt.timedelta(minutes=1)
 CLOCK_TOLERANCE = dt.timedelta(seconds=2)  # the worker's clock may stand behind that of the process that queued
 SWEEP_LIMIT = 500
-_BATCH = 1000
+_BATCH = 5000
 
 
 class VariableMissing(BadInput):
@@ -107,7 +108,8 @@ def send(
     chosen = selectors.template_of(template, legal_entity_id)
     recipient = Recipient(phone, variables, dedupe_key, person_ref)
     rules = None if urgent or chosen.urgent else _rules(legal_entity_id, now)
-    message = _build(chosen, recipient, legal_entity_id, rules=rules, given=_given(legal_entity_id), now=now)
+    same = _of_all(chosen, legal_entity_id, rules=rules, now=now)
+    message = Message(**same, **_of_one(chosen, recipient, given=_given(legal_entity_id)))
     try:
         with transaction.atomic():
             message.save(force_insert=True)
@@ -128,48 +130,48 @@ def send_batch(*, template: str, recipients: Sequence[Recipient], legal_entity_i
 
     Raises `selectors.NoSuchTemplate`, `VariableMissing`.
     """
-    chosen = selectors.template_of(template, legal_entity_id)
-    rules, given = _rules(legal_entity_id, now), _given(legal_entity_id)
+    chosen, given = selectors.template_of(template, legal_entity_id), _given(legal_entity_id)
+    same = _of_all(chosen, legal_entity_id, rules=_rules(legal_entity_id, now), now=now)
     queued = 0
     for start in range(0, len(recipients), _BATCH):
-        rows = [_build(chosen, one, legal_entity_id, rules=rules, given=given, now=now) for one in recipients[start : start + _BATCH]]
+        batch = {one.dedupe_key: one for one in recipients[start : start + _BATCH]}
+        known = set(Message.objects.filter(dedupe_key__in=list(batch)).values_list("dedupe_key", flat=True))
+        rows = [_of_one(chosen, one, given=given) for key, one in batch.items() if key not in known]
         with transaction.atomic():
-            keys = [row.dedupe_key for row in rows]
-            known = set(Message.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
-            Message.objects.bulk_create(rows, ignore_conflicts=True)
-            queued += len(set(keys) - known)
+            queued += len(insert_rows(Message, rows, same=same))
     return queued
 
 
-def _build(
-    chosen: Template,
-    recipient: Recipient,
-    legal_entity_id: UUID | None,
-    *,
-    rules: _Rules | None,
-    given: Mapping[str, Any],
-    now: dt.datetime,
-) -> Message:
-    """The row of one message; without rules it is urgent."""
-    text = _text(chosen, {**given, **recipient.variables})
+def _of_all(chosen: Template, legal_entity_id: UUID | None, *, rules: _Rules | None, now: dt.datetime) -> dict[str, Any]:
+    """What the rows of all messages of one template and moment have in common; without rules they are urgent."""
     send_at = now if rules is None else rules.send_time(now)
-    return Message(
-        id=new_id(),
-        template_code=chosen.code,
-        channel=chosen.channel,
-        legal_entity_id=legal_entity_id,
-        person_ref=recipient.person_ref,
-        phone=recipient.phone,
-        phone_hash=crypto.blind_index(recipient.phone, purpose="phone"),
-        masked_phone=privacy.mask_phone(recipient.phone),
-        text=text,
-        urgent=rules is None,
-        dedupe_key=recipient.dedupe_key,
-        queued_at=now,
-        send_at=send_at,
-        send_day=clock.local_date(send_at),
-        expires_at=now + dt.timedelta(minutes=chosen.valid_minutes) if chosen.valid_minutes else None,
-    )
+    return {
+        "state": State.QUEUED,
+        "template_code": chosen.code,
+        "channel": chosen.channel,
+        "legal_entity_id": legal_entity_id,
+        "urgent": rules is None,
+        "queued_at": now,
+        "send_at": send_at,
+        "send_day": clock.local_date(send_at),
+        "expires_at": now + dt.timedelta(minutes=chosen.valid_minutes) if chosen.valid_minutes else None,
+        "attempts": 0,
+        "provider_ref": "",
+        "reason": "",
+    }
+
+
+def _of_one(chosen: Template, recipient: Recipient, *, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is a message's own."""
+    return {
+        "id": new_id(),
+        "person_ref": recipient.person_ref,
+        "phone": recipient.phone,
+        "phone_hash": crypto.blind_index(recipient.phone, purpose="phone"),
+        "masked_phone": privacy.mask_phone(recipient.phone),
+        "text": _text(chosen, {**given, **recipient.variables}),
+        "dedupe_key": recipient.dedupe_key,
+    }
 
 
 def _given(legal_entity_id: UUID | None) -> dict[str, str]:

@@ -11,4 +11,5 @@ class PostloanConfig(AppConfig):
 
         parts = "apps.postloan.eod.reminder_parts"
         register(Step(name="reminders", phase="open", order=40, run="apps.postloan.eod.send_reminders", partitions=parts))
-        register(Step(name="collection_intake", phase="open", order=50, run="apps.postloan.eod.take_in_overdue"))
+        parts = "apps.postloan.eod.intake_parts"
+        register(Step(name="collection_intake", phase="open", order=50, run="apps.postloan.eod.take_in_overdue", partitions=parts))

@@ -26,6 +26,11 @@ def open_case_of(customer_id: UUID) -> CollectionCase | None:
     return CollectionCase.objects.filter(customer_ref=customer_id).exclude(state=CollectionCase.State.CLOSED).first()
 
 
+def has_open_cases(legal_entity_id: UUID) -> bool:
+    """Whether a lender collects from anybody."""
+    return CollectionCase.objects.filter(legal_entity_id=legal_entity_id).exclude(state=CollectionCase.State.CLOSED).exists()
+
+
 def certificate_of(loan_id: UUID) -> SettlementCertificate | None:
     """The settlement certificate of a loan that stands."""
     return SettlementCertificate.objects.filter(loan_ref=loan_id, withdrawn_at=None).first()

@@ -1,6 +1,7 @@
 """Deeds of paying out and collecting."""
 
 from apps.disbursement.services.by_hand import propose_result
+from apps.disbursement.services.debiting import order_debits
 from apps.disbursement.services.documents import issue_voucher_document
 from apps.disbursement.services.failures import heed_failed_transfer, heed_low_position
 from apps.disbursement.services.messages import tell_customer_paid_out
@@ -9,7 +10,6 @@ from apps.disbursement.services.repayments import (
     NothingDue,
     PaymentUnderWay,
     cancel_order,
-    order_debit,
     pay_now,
     record_debit_result,
     send_debit,
@@ -36,7 +36,7 @@ __all__ = [
     "heed_low_position",
     "issue_voucher_document",
     "open_disbursement",
-    "order_debit",
+    "order_debits",
     "pay_now",
     "propose_result",
     "record_debit_result",

@@ -1,4 +1,4 @@
-"""Payments in: ordered by the business day, by customers or by staff; one open order per loan, booked once.
+"""Payments in: ordered by the business day (`debiting`), by customers or by staff; one open order per loan, booked once.
 
 An order is written down before the bank hears of it. `send_debit` runs outside any transaction; whoever finds an order that was noted
 as sent asks the bank first.
@@ -12,21 +12,20 @@ from decimal import Decimal
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, CarloanError, Conflict, NotFound
 from apps.common.gateways import GatewayRefused, GatewayUnknown
 from apps.common.money import ZERO
-from apps.common.numbers import next_number
 from apps.common.outbox import publish
 from apps.customers import selectors as customers
 from apps.disbursement.domain import result_verdict
-from apps.disbursement.events import RepaymentFailed, RepaymentOrdered, RepaymentSucceeded
+from apps.disbursement.events import RepaymentFailed, RepaymentSucceeded
 from apps.disbursement.gateways import BankAnswer, bank
 from apps.disbursement.models import RepaymentOrder
+from apps.disbursement.services.debiting import create_orders, order_row
 from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.records import debit_plan
 from apps.disbursement.services.unresolved import AMOUNT_DIFFERS, CONTRADICTED, IN_SUSPENSE, call_off, call_person
@@ -104,11 +103,16 @@ def pay_now(
     loans.hold_loan(loan_id)  # a payment that is booked meanwhile counts before the amount is read
     today = organisations.business_date(loan.legal_entity_id)
     wish = _wish(loan_id, purpose, amount, mode, today, now)
+    card = customers.debit_agreements([loan.borrower_ref])[loan.borrower_ref]
+    if isinstance(card, CarloanError):
+        raise card
     origin = _Origin.CUSTOMER if actor.kind == "customer" else _Origin.STAFF
-    order = _create(loan, wish, origin=origin, today=today, now=now)
-    if order is None:
+    row = order_row(loan_id, loan.borrower_ref, card, amount=wish.amount, due_date=wish.due_date)
+    same = {"legal_entity_id": loan.legal_entity_id, "purpose": wish.purpose, "origin": origin, "mode": wish.mode, "business_date": today}
+    created = create_orders([row], same=same, now=now)
+    if not created:
         raise PaymentUnderWay
-    return order
+    return RepaymentOrder.objects.get(id__in=created)
 
 
 def _visible_loan(loan_id: UUID, actor: Actor) -> loans_read.LoanBrief:
@@ -150,48 +154,6 @@ def _wish(loan_id: UUID, purpose: str, amount: Decimal | None, mode: str, today:
             raise WrongAmount(payoff=payoff)
         return _Wish(purpose, payoff, "", due.oldest_due_date)
     raise BadInput(fields={"purpose": [str(_("Choose due, prepayment or early_settlement."))]})
-
-
-@transaction.atomic
-def order_debit(*, loan_id: UUID, day: dt.date, now: dt.datetime) -> RepaymentOrder | None:
-    """The business day's debit of what a loan owes on `day`, once per loan and day; None when the plan has none for today."""
-    loan = _visible_loan(loan_id, ACTOR)
-    loans.hold_loan(loan_id)
-    due = loans_read.amount_due(loan_id, day)
-    if due.total <= ZERO or due.oldest_due_date is None:
-        return None
-    if not debit_plan(loan.legal_entity_id, day).debits_on((day - due.oldest_due_date).days):
-        return None
-    if RepaymentOrder.objects.filter(loan_ref=loan_id, business_date=day, origin=_Origin.BATCH).exists():
-        return None
-    wish = _Wish(_Purpose.DUE, due.total, "", due.oldest_due_date)
-    return _create(loan, wish, origin=_Origin.BATCH, today=day, now=now)
-
-
-def _create(loan: loans_read.LoanBrief, wish: _Wish, *, origin: str, today: dt.date, now: dt.datetime) -> RepaymentOrder | None:
-    """The order with its news; None when another one for the loan has not ended, which the database decides."""
-    card = customers.debit_card(loan.borrower_ref)
-    try:
-        with transaction.atomic():
-            order: RepaymentOrder = RepaymentOrder.objects.create(
-                order_no=next_number("R", clock.local_date(now)),
-                legal_entity_id=loan.legal_entity_id,
-                loan_ref=loan.id,
-                customer_ref=loan.borrower_ref,
-                card_ref=card.id,
-                card_masked=card.masked_number,
-                agreement_no=card.agreement_no,
-                purpose=wish.purpose,
-                origin=origin,
-                mode=wish.mode,
-                amount=wish.amount,
-                due_date=wish.due_date,
-                business_date=today,
-            )
-    except IntegrityError:
-        return None
-    publish(RepaymentOrdered(order_id=order.id))
-    return order
 
 
 def send_debit(*, order_id: UUID, now: dt.datetime) -> None:

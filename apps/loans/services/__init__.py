@@ -10,6 +10,7 @@ from apps.loans.services.errors import (
     TransactionUnknown,
     ValueDateRefused,
 )
+from apps.loans.services.holding import hold_loans
 from apps.loans.services.opening import open_loan
 from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
 from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
@@ -32,6 +33,7 @@ __all__ = [
     "ValueDateRefused",
     "check_prepayment",
     "hold_loan",
+    "hold_loans",
     "open_loan",
     "operation_named",
     "payoff_quote",

@@ -1,20 +1,18 @@
 """Deeds of post-loan work."""
 
 from apps.postloan.services.collecting import (
-    OverdueLoan,
     ask_contact,
     heed_payment,
     note_promise,
     record_contact,
     take_case,
-    take_in,
 )
+from apps.postloan.services.intake import take_in
 from apps.postloan.services.papers import check_paper, complete_when_ready, open_checklist, receive_paper
-from apps.postloan.services.reminding import remind_due, remind_overdue, tell_payment_received
+from apps.postloan.services.reminding import remind, tell_payment_received
 from apps.postloan.services.settling import issue_certificate, note_settlement, release_title, withdraw_certificate
 
 __all__ = [
-    "OverdueLoan",
     "ask_contact",
     "check_paper",
     "complete_when_ready",
@@ -25,8 +23,7 @@ __all__ = [
     "open_checklist",
     "record_contact",
     "release_title",
-    "remind_due",
-    "remind_overdue",
+    "remind",
     "take_case",
     "take_in",
     "tell_payment_received",

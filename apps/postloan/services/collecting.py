@@ -1,10 +1,8 @@
-"""Collection cases 催收: opened at the intake of the overdue, worked under the contact rules, closed when cured or settled."""
+"""Collection cases 催收: opened at the intake of the overdue (`intake`), worked under the contact rules, closed when cured or settled."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,10 +15,9 @@ from apps.common.clock import BEIJING
 from apps.common.crypto import blind_index
 from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.money import ZERO
-from apps.common.numbers import next_number
 from apps.common.privacy import mask_phone
 from apps.organisations import selectors as organisations
-from apps.postloan.domain import ContactFacts, ContactRules, Permission, grade_of, may_contact
+from apps.postloan.domain import ContactFacts, ContactRules, Permission, may_contact
 from apps.postloan.models import CollectionCase, CollectionContact, CollectionLoan
 
 _State = CollectionCase.State
@@ -39,71 +36,6 @@ class ContactForbidden(Conflict):
 
     code = "contact_forbidden"
     title = _("The contact rules do not allow this now.")
-
-
-@dataclass(frozen=True)
-class OverdueLoan:
-    """An overdue loan as the intake sees it; `amount` is what is overdue, in yuan."""
-
-    loan_id: UUID
-    number: str
-    customer_id: UUID
-    days_past_due: int
-    amount: Decimal
-
-
-@transaction.atomic
-def take_in(
-    *, legal_entity_id: UUID, overdue: Iterable[OverdueLoan], day: dt.date, actor: Actor, now: dt.datetime, unclear: Collection[UUID] = ()
-) -> int:
-    """The morning's intake: one open case per customer with overdue loans, brought up to date; returns how many cases there are.
-
-    Cases of `unclear` customers are left alone: one of their loans could not be worked out.
-    """
-    by_customer: dict[UUID, list[OverdueLoan]] = {}
-    for loan in overdue:
-        if loan.customer_id in unclear:
-            continue
-        by_customer.setdefault(loan.customer_id, []).append(loan)
-    for customer_id in sorted(by_customer):
-        _take_in_customer(legal_entity_id, customer_id, by_customer[customer_id], day)
-    stale = CollectionCase.objects.filter(legal_entity_id=legal_entity_id).exclude(state=_State.CLOSED)
-    for case_id in stale.exclude(customer_ref__in=[*by_customer, *unclear]).values_list("id", flat=True):
-        close_case(case_id=case_id, outcome=CollectionCase.Outcome.CURED, day=day)
-    return len(by_customer)
-
-
-def _take_in_customer(legal_entity_id: UUID, customer_id: UUID, loans: list[OverdueLoan], day: dt.date) -> None:
-    case = (
-        CollectionCase.objects.select_for_update()
-        .filter(legal_entity_id=legal_entity_id, customer_ref=customer_id)
-        .exclude(state=_State.CLOSED)
-        .first()
-    )
-    days_past_due = max(loan.days_past_due for loan in loans)
-    if case is None:
-        case = CollectionCase(
-            number=next_number("C", day), legal_entity_id=legal_entity_id, customer_ref=customer_id, opened_on=day, days_past_due=0
-        )
-    case.days_past_due, case.grade = days_past_due, grade_of(days_past_due)
-    case.overdue_amount = sum((loan.amount for loan in loans), start=ZERO)
-    if case.state == _State.PROMISED and case.promised_on is not None and case.promised_on < day:
-        case.work()
-    case.save()
-    case.loans.exclude(loan_ref__in=[loan.loan_id for loan in loans]).update(is_overdue=False)
-    for loan in loans:
-        CollectionLoan.objects.update_or_create(
-            case=case,
-            loan_ref=loan.loan_id,
-            defaults={
-                "legal_entity_id": legal_entity_id,
-                "loan_number": loan.number,
-                "days_past_due": loan.days_past_due,
-                "overdue_amount": loan.amount,
-                "is_overdue": True,
-                "seen_on": day,
-            },
-        )
 
 
 @transaction.atomic
