@@ -119,7 +119,7 @@ def overdue_of(legal_entity_id: UUID, day: dt.date, part: Mapping[str, str]) -> 
 
 
 def borrower_ranges(legal_entity_id: UUID, day: dt.date) -> list[dict[str, str]]:
-    """Ranges of borrowers, `first` included and `before` not, that together hold all there are, with about `LOANS_PER_PART` overdue loans each.
+    """Ranges of borrowers, `first` included and `before` not, that together hold all there are; `LOANS_PER_PART` overdue loans in each.
 
     None when no loan is overdue at the opening of `day`.
     """
