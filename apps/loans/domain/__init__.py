@@ -2,7 +2,7 @@
 
 from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry
-from apps.loans.domain.floating import Repricing, floating_rate, reset_dates
+from apps.loans.domain.floating import floating_rate, reset_dates
 from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.irr import periodic_irr, xirr
 from apps.loans.domain.parsing import parse_quote_request, parse_terms, parse_transaction, parse_transactions
@@ -18,10 +18,13 @@ from apps.loans.domain.terms import (
     COMPONENTS,
     AllocationOrder,
     Component,
+    Floating,
     Frequency,
     Funder,
     LoanTerms,
     Method,
+    MonthEnd,
+    Repricing,
     Rounding,
 )
 from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
@@ -34,6 +37,7 @@ __all__ = [
     "BadTerms",
     "Component",
     "DayCount",
+    "Floating",
     "Frequency",
     "Funder",
     "Installment",
@@ -42,6 +46,7 @@ __all__ = [
     "LoanStatus",
     "LoanTerms",
     "Method",
+    "MonthEnd",
     "Payoff",
     "PrepaymentMode",
     "Quote",

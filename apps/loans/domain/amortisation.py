@@ -23,7 +23,8 @@ class Debt:
     """What is to be paid off: the balance, its rate, and the time it has left.
 
     `flat_base` is the amount a flat loan bears interest on (its original principal); other methods ignore it.
-    `weights` are the shares of custom and step plans that are still to come.
+    `weights` are the shares of custom and step plans that are still to come. In the first `principal_grace` rows no
+    principal is asked; the interest of the first `interest_grace` rows is asked with the row after them.
     """
 
     balance: Decimal
@@ -33,14 +34,20 @@ class Debt:
     balloon: Decimal = ZERO
     flat_base: Decimal = ZERO
     weights: Sequence[Decimal] = ()
+    principal_grace: int = 0
+    interest_grace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Amortisation:
-    """Rows of (principal, interest); `installment` is the level amount, or the total of the first row."""
+    """Rows of (principal, interest); `installment` is the level amount, or the total of the first row.
+
+    The first `deferring` rows leave their interest to the next one.
+    """
 
     installment: Decimal
     rows: tuple[tuple[Decimal, Decimal], ...]
+    deferring: int = 0
 
 
 def amortise(terms: LoanTerms, debt: Debt) -> Amortisation:
@@ -50,13 +57,13 @@ def amortise(terms: LoanTerms, debt: Debt) -> Amortisation:
         rows = _level_rows(terms, debt, installment)
         if terms.even_out:
             installment, rows = _evened_out(terms, debt, installment, rows)
-        return Amortisation(installment, tuple(rows))
+        return Amortisation(installment, tuple(rows), debt.interest_grace)
     return keep_principals(terms, debt, _planned_principals(terms, debt))
 
 
 def keep_installment(terms: LoanTerms, debt: Debt, installment: Decimal) -> Amortisation:
     """Pay `debt` off by a given level instalment, ending at the first row that clears balance and interest."""
-    return Amortisation(installment, tuple(_level_rows(terms, debt, installment, stop_early=True)))
+    return Amortisation(installment, tuple(_level_rows(terms, debt, installment, stop_early=True)), debt.interest_grace)
 
 
 def keep_principals(terms: LoanTerms, debt: Debt, principals: Sequence[Decimal], *, stop_early: bool = False) -> Amortisation:
@@ -70,21 +77,25 @@ def keep_principals(terms: LoanTerms, debt: Debt, principals: Sequence[Decimal],
     last = len(debt.units) - 1
     for index, units in enumerate(debt.units):
         bears = debt.flat_base if flat else balance
-        interest = round_money((carried + bears * rate * units) / basis, rounding)
+        run = carried + bears * rate * units
         principal = balance if index == last else min(principals[index], balance)
-        rows.append((principal, interest))
         balance -= principal
-        carried = _NOTHING
-        if stop_early and not balance:
+        if index < debt.interest_grace:
+            interest, carried = ZERO, run
+        else:
+            interest, carried = round_money(run / basis, rounding), _NOTHING
+        rows.append((principal, interest))
+        if stop_early and not balance and not carried:
             break
-    return Amortisation(rows[0][0] + rows[0][1], tuple(rows))
+    return Amortisation(rows[0][0] + rows[0][1], tuple(rows), debt.interest_grace)
 
 
 def _planned_principals(terms: LoanTerms, debt: Debt) -> list[Decimal]:
     """Principal of each row but for the last one's remainder, by the methods that fix principal first."""
     count, rounding = len(debt.units), terms.rounding.value
     if terms.method in (Method.EQUAL_PRINCIPAL, Method.FLAT):
-        return [round_money(debt.balance / count, rounding, terms.multiple)] * count
+        grace = debt.principal_grace
+        return [ZERO] * grace + [round_money(debt.balance / (count - grace), rounding, terms.multiple)] * (count - grace)
     if terms.method in (Method.CUSTOM, Method.STEP):
         whole = sum(debt.weights)
         if not whole:
@@ -94,14 +105,17 @@ def _planned_principals(terms: LoanTerms, debt: Debt) -> list[Decimal]:
 
 
 def _level_installment(terms: LoanTerms, debt: Debt) -> Decimal:
-    """(P - B x d_n) / sum of d_k, where d_k discounts row k to today; interest already run counts as owed in row 1."""
-    basis, rate = BASIS[terms.day_count], debt.rate
+    """(P - B x d_n) / sum of d_k, where d_k discounts row k to today; interest already run counts as owed in row 1.
+
+    Rows of principal grace pay their interest and leave P as it is: today is the day after them.
+    """
+    basis, rate, grace = BASIS[terms.day_count], debt.rate, debt.principal_grace
     discount, discounts = _ONE, _NOTHING
     present_carried = _NOTHING
-    for index, units in enumerate(debt.units):
+    for index, units in enumerate(debt.units[grace:] if grace else debt.units):
         discount /= 1 + rate * units / basis
         discounts += discount
-        if not index and debt.carried:
+        if not index and not grace and debt.carried:
             present_carried = debt.carried / basis * discount
     owed = debt.balance + present_carried - debt.balloon * discount
     return round_money(owed / discounts, terms.rounding.value, terms.multiple)
@@ -112,19 +126,27 @@ def _level_rows(terms: LoanTerms, debt: Debt, installment: Decimal, *, stop_earl
     basis, rounding = BASIS[terms.day_count], terms.rounding.value
     balance, carried, rate = debt.balance, debt.carried, debt.rate
     rows: list[tuple[Decimal, Decimal]] = []
-    last = len(debt.units) - 1
+    last, deferred = len(debt.units) - 1, _NOTHING
     for index, units in enumerate(debt.units):
-        interest = ((carried + balance * rate * units) / basis).quantize(CENT, rounding)
+        run = carried + balance * rate * units
+        interest = (run / basis).quantize(CENT, rounding)
         carried = _NOTHING
-        if index == last or (stop_early and balance + interest <= installment):
-            rows.append((balance, interest))
-            break
         principal = installment - interest
-        if principal > balance:
+        if index < debt.principal_grace:
+            principal = ZERO
+        ends = index == last or (stop_early and index >= debt.interest_grace and balance + interest <= installment)
+        if ends or principal > balance:
             principal = balance
         elif principal < 0:
             principal = ZERO
+        if index < debt.interest_grace:
+            deferred += run
+            interest = ZERO
+        elif deferred:
+            interest, deferred = ((deferred + run) / basis).quantize(CENT, rounding), _NOTHING
         rows.append((principal, interest))
+        if ends:
+            break
         balance -= principal
     return rows
 

@@ -49,6 +49,8 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
         balloon=min(terms.balloon, balance),
         flat_base=position.flat_base,
         weights=position.shares[index:],
+        principal_grace=min(max(terms.principal_grace - index, 0), len(rows) - index - 1),
+        interest_grace=min(max(terms.interest_grace - index, 0), len(rows) - index - 1),
     )
     position.write_plan(index, _plan(position, index, debt, how), balance)
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from apps.loans.domain.daycount import DayCount, month_day, year_units
+from apps.loans.domain.daycount import DayCount, year_units
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.terms import Frequency, LoanTerms
+from apps.loans.domain.terms import Frequency, LoanTerms, MonthEnd, due_in_month
 
 IsWorkingDay = Callable[[date], bool]
 
@@ -34,24 +34,26 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class DueDays:
-    """The sequence of due dates, before any move off a non-working day: number `first_no` falls on `first`."""
+    """The sequence of due dates, before any move off a non-working day: number `first_no` falls on, or in the month of, `first`."""
 
     frequency: Frequency
     every: int
     first_no: int
     first: date
     anchor: int | None
+    month_end: MonthEnd
 
     @classmethod
     def of(cls, terms: LoanTerms) -> "DueDays":
         """Due dates as signed."""
-        return cls(terms.frequency, terms.every, 1, terms.first_due, terms.anchor)
+        first = terms.first_due_month if terms.anchor else terms.first_due
+        return cls(terms.frequency, terms.every, 1, first, terms.anchor, terms.month_end)
 
     def end_of(self, no: int) -> date:
         """The end of period `no` (1 = first)."""
         steps = (no - self.first_no) * self.every
-        if self.frequency is Frequency.MONTH:
-            return month_day(self.first.year, self.first.month + steps, self.anchor or self.first.day)
+        if self.anchor:
+            return due_in_month(_months_later(self.first, steps), self.anchor, self.month_end)
         return self.first + timedelta(days=steps * (7 if self.frequency is Frequency.WEEK else 1))
 
     def number_of(self, day: date) -> int:
@@ -63,16 +65,22 @@ class DueDays:
 
     def moved(self, end: date, due_day: int, after: date) -> "DueDays":
         """From the period that ends on `end`: due on `due_day` of the same month, or of the next when that is not after `after`."""
-        first = month_day(end.year, end.month, due_day)
-        months = 0
-        while first <= after:
-            months += 1
-            first = month_day(end.year, end.month + months, due_day)
-        return replace(self, first_no=self.number_of(end), first=first, anchor=due_day)
+        no = self.number_of(end)
+        month = _months_later(self.first, (no - self.first_no) * self.every)
+        while due_in_month(month, due_day, self.month_end) <= after:
+            month = _months_later(month, 1)
+        return replace(self, first_no=no, first=month, anchor=due_day)
 
     def resumed(self, no: int, after: date) -> "DueDays":
         """Number `no` falls on the first due date of the sequence after `after`."""
-        return replace(self, first_no=no, first=self.end_of(self.number_of(after + timedelta(days=1))))
+        found = self.number_of(after + timedelta(days=1))
+        return replace(self, first_no=self.first_no + no - found)
+
+
+def _months_later(month: date, months: int) -> date:
+    """The first day of a later month."""
+    year, index = divmod(month.year * 12 + month.month - 1 + months, 12)
+    return date(year, index + 1, 1)
 
 
 def next_working_day(day: date, is_working_day: IsWorkingDay) -> date:
@@ -104,6 +112,11 @@ def make_period(
     return Period(no, start, end, due, units, days.anchor, within)
 
 
+def free_spans(terms: LoanTerms, opened_on: date) -> tuple[Span, ...]:
+    """The days on which the terms themselves ask no interest: those of the first `interest_free` instalments."""
+    return ((opened_on, DueDays.of(terms).end_of(terms.interest_free)),) if terms.interest_free else ()
+
+
 def periods(
     terms: LoanTerms,
     *,
@@ -112,15 +125,16 @@ def periods(
     is_working_day: IsWorkingDay | None = None,
     after: int = 0,
     days: DueDays | None = None,
-    pauses: Sequence[Span] = (),
+    pauses: Sequence[Span] | None = None,
 ) -> list[Period]:
-    """Periods `after + 1` … `count`, the first of them from `opened_on`, whole or broken; by `days`, else as signed.
+    """Periods `after + 1` … `count`, the first of them from `opened_on`, whole or broken; by `days` and `pauses`, else as signed.
 
     Raises `BadTerms` when due dates move to working days and no calendar is passed.
     """
     if terms.move_to_working_day and is_working_day is None:
         raise BadTerms("move_to_working_day", "needs a working-day calendar")
     days, start, answer = days or DueDays.of(terms), opened_on, []
+    pauses = free_spans(terms, opened_on) if pauses is None else pauses
     for no in range(after + 1, count + 1):
         end = days.end_of(no)
         answer.append(make_period(terms, no, start, end, days, pauses, is_working_day))

@@ -2,21 +2,12 @@
 
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
 from apps.loans.domain.daycount import month_day
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.terms import Repricing
 
 _BASIS_POINT = Decimal("0.0001")
-
-
-class Repricing(StrEnum):
-    """When a floating loan takes a new rate; a reset is a transaction and re-amortises the rest."""
-
-    YEARLY_1_JANUARY = "yearly_1_january"
-    YEARLY_ANNIVERSARY = "yearly_anniversary"
-    QUARTERLY = "quarterly"
-    MONTHLY = "monthly"
 
 
 _MONTHS = {Repricing.YEARLY_ANNIVERSARY: 12, Repricing.QUARTERLY: 3, Repricing.MONTHLY: 1}

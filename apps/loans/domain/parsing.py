@@ -13,7 +13,18 @@ from typing import Any, TypeVar
 from apps.common.money import parse_money
 from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.terms import AllocationOrder, Component, Frequency, Funder, LoanTerms, Method, Rounding
+from apps.loans.domain.terms import (
+    AllocationOrder,
+    Component,
+    Floating,
+    Frequency,
+    Funder,
+    LoanTerms,
+    Method,
+    MonthEnd,
+    Repricing,
+    Rounding,
+)
 from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
 
 _PLAIN = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
@@ -122,6 +133,19 @@ def _funders(field: str, value: Any) -> tuple[Funder, ...]:
     return tuple(funders)
 
 
+def _basis_points(field: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadTerms(field, f"{value!r} is not a whole number of basis points")
+    return value
+
+
+def _floating(field: str, value: Any) -> Floating:
+    if not isinstance(value, Mapping) or set(value) != {"index", "spread_bp", "repricing"}:
+        raise BadTerms(field, 'must be {"index", "spread_bp", "repricing"}')
+    repricing = _word(Repricing)(field, value["repricing"])
+    return Floating(_text(field, value["index"]), _basis_points(field, value["spread_bp"]), repricing)
+
+
 _QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "principal": _money,
     "annual_rate": _percent,
@@ -140,9 +164,14 @@ _QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "rounding": _rounding,
     "even_out": _flag,
     "rate_cap": _percent,
+    "month_end": _word(MonthEnd),
+    "principal_grace": _whole,
+    "interest_grace": _whole,
+    "interest_free": _whole,
 }
 
 _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
+    "floating": _floating,
     "penalty_uplift": _number,
     "grace_days": _whole,
     "compound": _flag,

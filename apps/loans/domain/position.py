@@ -10,11 +10,13 @@ from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation
-from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, periods
+from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, free_spans, periods
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.schedule import first_amortisation
 from apps.loans.domain.terms import Component, LoanTerms, Method
+
+_NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Position:
         if day >= terms.first_due:
             raise BadTerms("value_date", f"disbursement on {day} is not before the first due date {terms.first_due}")
         plan = periods(terms, count=terms.rows, opened_on=day, is_working_day=self.is_working_day)
+        self.pauses = free_spans(terms, day)
         self.opened_on, self.balance, self.disbursed, self.flat_base = day, amount, amount, amount
         self.set_rate(terms.annual_rate)
         self.rows = [blank_installment(period) for period in plan]
@@ -133,9 +136,13 @@ class Position:
         flat = self.terms.method is Method.FLAT
         self.installment = plan.installment
         planned = self.rows[:index]
-        for row, (principal, interest) in zip(self.rows[index:], plan.rows, strict=False):
+        deferred: Decimal | None = None
+        for place, (row, (principal, interest)) in enumerate(zip(self.rows[index:], plan.rows, strict=False)):
             bears = (self.flat_base if flat else balance) * self.rate
-            planned.append(replace(row, principal=principal, interest=interest, bears=bears))
+            carried = row.carried if deferred is None else deferred
+            planned_row = replace(row, principal=principal, interest=interest, bears=bears, carried=carried)
+            planned.append(planned_row)
+            deferred = planned_row.run_numerator(row.units) if place < plan.deferring else _NOTHING
             balance -= principal
         beyond = self.rows[index + len(plan.rows) :]
         self.rows = planned + [emptied(row) for row in beyond if row.fee]

@@ -60,6 +60,8 @@ def opening_debt(terms: LoanTerms, plan: list[Period], amount: Decimal) -> Debt:
         balloon=min(terms.balloon, amount),
         flat_base=amount,
         weights=terms.shares,
+        principal_grace=terms.principal_grace,
+        interest_grace=terms.interest_grace,
     )
 
 

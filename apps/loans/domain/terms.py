@@ -5,12 +5,12 @@ The core knows neither customers nor funders: the `_ref` fields are opaque.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from apps.common.money import CENT, MAX_MONEY, ZERO
-from apps.loans.domain.daycount import DayCount, days_in_month
+from apps.loans.domain.daycount import DayCount, month_day
 from apps.loans.domain.errors import BadTerms
 
 MAX_INSTALLMENTS = 1200
@@ -19,6 +19,7 @@ MAX_FUNDERS = 5
 MAX_ANNUAL_RATE = Decimal(10)
 MAX_DAYS = 100 * 12 * 31
 SHARES_WHOLE = 10_000
+LPR_INDEXES = ("lpr_1y", "lpr_5y")
 
 
 class Method(StrEnum):
@@ -38,6 +39,7 @@ class Frequency(StrEnum):
     DAY = "day"
 
 
+_FROM_PLAN = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.FLAT, Method.BALLOON)
 _LONGEST_DAYS = {Frequency.MONTH: 31, Frequency.WEEK: 7, Frequency.DAY: 1}
 
 
@@ -59,9 +61,45 @@ class AllocationOrder(StrEnum):
     BY_COMPONENT = "by_component"
 
 
+class MonthEnd(StrEnum):
+    """Where a due day falls in a month that has no such day."""
+
+    LAST_DAY = "last_day"
+    NEXT_FIRST = "next_first"
+
+
 class Rounding(StrEnum):
     HALF_UP = ROUND_HALF_UP
     HALF_EVEN = ROUND_HALF_EVEN
+
+
+class Repricing(StrEnum):
+    """When a floating loan takes a new rate; a reset is a transaction and re-amortises the rest."""
+
+    YEARLY_1_JANUARY = "yearly_1_january"
+    YEARLY_ANNIVERSARY = "yearly_anniversary"
+    QUARTERLY = "quarterly"
+    MONTHLY = "monthly"
+
+
+@dataclass(frozen=True, slots=True)
+class Floating:
+    """A rate that follows `index` (an LPR) plus a spread in basis points; `annual_rate` is the first one."""
+
+    index: str
+    spread_bp: int
+    repricing: Repricing
+
+    def __post_init__(self) -> None:
+        if self.index not in LPR_INDEXES:
+            raise BadTerms("floating", "index must be one of " + ", ".join(LPR_INDEXES))
+        _check_whole("floating", self.spread_bp, -2400, 10_000)
+
+
+def due_in_month(month: date, day_number: int, month_end: MonthEnd) -> date:
+    """The due date of a month given by any of its days, by the month-end rule."""
+    day = month_day(month.year, month.month, day_number)
+    return day + timedelta(days=1) if month_end is MonthEnd.NEXT_FIRST and day.day < day_number else day
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +131,11 @@ class LoanTerms:
     rounding: Rounding = Rounding.HALF_UP
     even_out: bool = False
     move_to_working_day: bool = False
+    month_end: MonthEnd = MonthEnd.LAST_DAY
+    principal_grace: int = 0
+    interest_grace: int = 0
+    interest_free: int = 0
+    floating: Floating | None = None
     penalty_uplift: Decimal = Decimal("0.5")
     rate_cap: Decimal = Decimal("0.24")
     grace_days: int = 0
@@ -112,6 +155,7 @@ class LoanTerms:
         self._check_amounts()
         self._check_dates()
         self._check_method()
+        self._check_graces()
         self._check_servicing()
 
     @property
@@ -120,6 +164,12 @@ class LoanTerms:
         if self.frequency is not Frequency.MONTH:
             return None
         return self.first_due.day if self.due_day is None else self.due_day
+
+    @property
+    def first_due_month(self) -> date:
+        """The first day of the month whose due date `first_due` is: the one before, when that had no such day."""
+        stands_in = self.month_end is MonthEnd.NEXT_FIRST and self.first_due.day == 1 and (self.due_day or 1) > 1
+        return (self.first_due - timedelta(days=1) if stands_in else self.first_due).replace(day=1)
 
     @property
     def rows(self) -> int:
@@ -157,8 +207,7 @@ class LoanTerms:
         if self.due_day is None:
             return
         _check_whole("due_day", self.due_day, 1, 31)
-        last_day = days_in_month(self.first_due.year, self.first_due.month)
-        if self.first_due.day != min(self.due_day, last_day):
+        if self.first_due != due_in_month(self.first_due_month, self.due_day, self.month_end):
             raise BadTerms("first_due", f"{self.first_due} is not on due day {self.due_day}")
 
     def _check_method(self) -> None:
@@ -174,6 +223,18 @@ class LoanTerms:
                 raise BadTerms("shares", "must not be negative and must add up to exactly 1")
         elif self.shares:
             raise BadTerms("shares", f"do not go with method {self.method}")
+
+    def _check_graces(self) -> None:
+        _check_whole("principal_grace", self.principal_grace, 0, MAX_INSTALLMENTS)
+        _check_whole("interest_grace", self.interest_grace, 0, MAX_INSTALLMENTS)
+        _check_whole("interest_free", self.interest_free, 0, MAX_INSTALLMENTS)
+        if self.principal_grace and self.method not in _FROM_PLAN:
+            raise BadTerms("principal_grace", f"does not go with method {self.method}")
+        for field in ("principal_grace", "interest_grace"):
+            if getattr(self, field) >= max(self.rows, 1) and getattr(self, field):
+                raise BadTerms(field, "must leave an instalment after it")
+        if self.interest_free > self.rows:
+            raise BadTerms("interest_free", "is more than there are instalments")
 
     def _check_servicing(self) -> None:
         _check_whole("grace_days", self.grace_days, 0, 366)

@@ -1,6 +1,7 @@
 """Plans worked out a second time: in exact fractions, day by day, by rules written here from the words of docs/rules alone."""
 
 import calendar
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -8,7 +9,7 @@ from math import floor
 
 from hypothesis import given
 
-from apps.loans.domain import DayCount, Frequency, LoanTerms, Method, Rounding, build_schedule
+from apps.loans.domain import DayCount, Frequency, LoanTerms, Method, MonthEnd, Rounding, build_schedule
 from apps.loans.tests.test_laws import CHEAP, loan_terms
 
 Row = tuple[date, Fraction, Fraction]
@@ -38,7 +39,10 @@ def year_part(day_count: DayCount, first: date, last: date, anchor: int | None) 
 def due_date(terms: LoanTerms, no: int) -> date:
     first, steps = terms.first_due, (no - 1) * terms.every
     if terms.frequency is Frequency.MONTH:
-        return month_on(first.year, first.month + steps, terms.due_day or first.day)
+        number = terms.due_day or first.day
+        stands_in = terms.month_end is MonthEnd.NEXT_FIRST and first.day < number
+        day = month_on(first.year, first.month + steps - stands_in, number)
+        return day + timedelta(days=1) if terms.month_end is MonthEnd.NEXT_FIRST and day.day < number else day
     return first + timedelta(days=steps * {Frequency.WEEK: 7, Frequency.DAY: 1}[terms.frequency])
 
 
@@ -55,11 +59,13 @@ def level(terms: LoanTerms, parts: list[Fraction], moved: int = 0) -> list[tuple
         discount /= 1 + rate * part
         discounts.append(discount)
     step = Fraction(terms.multiple)
-    amount = rounded(terms, (balance - left_over * discounts[-1]) / sum(discounts), step) + moved * step
+    before = discounts[terms.principal_grace - 1] if terms.principal_grace else Fraction(1)
+    later = [discount / before for discount in discounts[terms.principal_grace :]]
+    amount = rounded(terms, (balance - left_over * later[-1]) / sum(later), step) + moved * step
     rows = []
-    for part in parts[:-1]:
+    for no, part in enumerate(parts[:-1]):
         interest = rounded(terms, balance * rate * part)
-        principal = min(max(amount - interest, Fraction(0)), balance)
+        principal = min(max(amount - interest, Fraction(0)), balance) if no >= terms.principal_grace else Fraction(0)
         rows.append((principal, interest))
         balance -= principal
     rows.append((balance, rounded(terms, balance * rate * parts[-1])))
@@ -74,7 +80,8 @@ def level(terms: LoanTerms, parts: list[Fraction], moved: int = 0) -> list[tuple
 def by_principal(terms: LoanTerms, parts: list[Fraction]) -> list[tuple[Fraction, Fraction]]:
     rate, whole, count = Fraction(terms.annual_rate), Fraction(terms.principal), len(parts)
     if terms.method in (Method.EQUAL_PRINCIPAL, Method.FLAT):
-        planned = [rounded(terms, whole / count, Fraction(terms.multiple))] * count
+        late = count - terms.principal_grace
+        planned = [Fraction(0)] * terms.principal_grace + [rounded(terms, whole / late, Fraction(terms.multiple))] * late
     elif terms.method in (Method.CUSTOM, Method.STEP):
         planned = [rounded(terms, whole * Fraction(share)) for share in terms.shares]
     else:
@@ -94,6 +101,7 @@ def second_opinion(terms: LoanTerms) -> list[Row]:
     dues = [due_date(terms, no) for no in range(1, count + 1)]
     starts = [terms.start, *dues]
     parts = [year_part(terms.day_count, start, due, anchor) for start, due in zip(starts, dues, strict=False)]
+    parts = [Fraction(0)] * terms.interest_free + parts[terms.interest_free :]
     plan = level if terms.method in (Method.EQUAL_INSTALLMENT, Method.BALLOON) else by_principal
     return [(due, *row) for due, row in zip(dues, plan(terms, parts), strict=True)]
 
@@ -101,6 +109,7 @@ def second_opinion(terms: LoanTerms) -> list[Row]:
 @CHEAP
 @given(loan_terms(most=9))
 def test_every_plan_agrees_with_a_second_opinion(terms: LoanTerms) -> None:
+    terms = replace(terms, interest_grace=0)
     found = [(row.due_date, row.principal, row.interest) for row in build_schedule(terms).rows]
 
     assert found == [(due, as_decimal(principal), as_decimal(interest)) for due, principal, interest in second_opinion(terms)]

@@ -451,6 +451,37 @@ def test_the_closing_accrual_of_a_late_day_counts_interest_and_penalty_to_the_mo
     assert str(state.interest_accrued_to(day("2025-02-25"))) == "15.67"
 
 
+def test_interest_of_a_grace_period_runs_on_and_falls_due_with_the_first_later_instalment() -> None:
+    terms = small_loan(interest_grace=2)
+
+    waiting, due = on(terms, [], "2025-03-25"), on(terms, [], "2025-04-15")
+
+    # 12.00 + 11.00 + 1,000 x 12 % x 10 / 360 = 26.33; then 10.00 for the whole of the third month.
+    assert (str(waiting.accrued_interest), shown(waiting.outstanding)["principal"]) == ("26.33", "1200.00")
+    assert str(waiting.payoff.interest) == "26.33"
+    assert (shown(due.outstanding)["interest"], due.accrued_interest) == ("33.00", 0)
+
+
+def test_interest_free_instalments_bear_none_and_the_loan_costs_nothing_to_settle_then() -> None:
+    state = on(small_loan(interest_free=2), [], "2025-02-10")
+
+    assert (state.accrued_interest, str(state.payoff.total)) == (0, "1200.00")
+    assert [str(row.installment.interest) for row in state.rows[:3]] == ["0.00", "0.00", "10.00"]
+
+
+def test_floating_terms_are_read_and_checked() -> None:
+    floating = {"index": "lpr_5y", "spread_bp": -20, "repricing": "yearly_1_january"}
+
+    terms = small_loan(floating=floating)
+
+    assert terms.floating is not None
+    assert (terms.floating.index, terms.floating.spread_bp) == ("lpr_5y", -20)
+    for wrong in ({"index": "shibor"}, {"spread_bp": "x"}, {"spread_bp": 1.5}, {"spread_bp": -9999}, {"repricing": "weekly"}, {"more": 1}):
+        with pytest.raises(BadTerms) as refused:
+            small_loan(floating=floating | wrong)
+        assert refused.value.field == "floating"
+
+
 def test_co_lenders_share_every_flow_and_get_back_what_they_lent() -> None:
     funders = (Funder("bank", 7000), Funder("own", 3000))
     first = {"interest": yuan("1.03"), "principal": yuan("32.90")}

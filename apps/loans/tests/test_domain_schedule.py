@@ -149,6 +149,37 @@ def test_methods(method: str, changes: dict[str, Any], expected: list[tuple[str,
     assert rows_of(method, **changes) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "changes", "expected"),
+    [
+        # Two rows of interest, then three of 340.02 as above.
+        ("equal_installment", {"installments": 5, "principal_grace": 2}, [("0.00", "10.00", "1000.00"), ("0.00", "10.00", "1000.00"),
+          ("330.02", "10.00", "669.98"), ("333.32", "6.70", "336.66"), ("336.66", "3.37", "0.00")]),
+        ("equal_principal", {"principal_grace": 1}, [
+          ("0.00", "10.00", "1000.00"), ("500.00", "10.00", "500.00"), ("500.00", "5.00", "0.00")]),
+        # 10.00 + 6.667 and 10.00 + 6.6998, rounded once.
+        ("equal_principal", {"interest_grace": 1}, [
+          ("333.33", "0.00", "666.67"), ("333.33", "16.67", "333.34"), ("333.34", "3.33", "0.00")]),
+        ("equal_installment", {"interest_grace": 1}, [
+          ("330.02", "0.00", "669.98"), ("333.32", "16.70", "336.66"), ("336.66", "3.37", "0.00")]),
+        ("interest_first", {"interest_grace": 2}, [("0.00", "0.00", "1000.00"), ("0.00", "0.00", "1000.00"), ("1000.00", "30.00", "0.00")]),
+        ("equal_principal", {"interest_free": 1}, [("333.33", "0.00", "666.67"), ("333.33", "6.67", "333.34"), ("333.34", "3.33", "0.00")]),
+        ("flat", {"interest_free": 3}, [("333.33", "0.00", "666.67"), ("333.33", "0.00", "333.34"), ("333.34", "0.00", "0.00")]),
+    ],
+)  # fmt: skip
+def test_grace_and_interest_free_instalments(method: str, changes: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
+    assert rows_of(method, **changes) == expected
+
+
+def test_in_a_month_without_the_due_day_the_first_of_the_next_can_stand_in() -> None:
+    changes: dict[str, Any] = {"start": "2025-01-15", "due_day": 31, "month_end": "next_first", "installments": 4}
+
+    assert due_dates(first_due="2025-01-31", **changes) == ["2025-01-31", "2025-03-01", "2025-03-31", "2025-05-01"]
+    assert due_dates(first_due="2025-03-01", **changes) == ["2025-03-01", "2025-03-31", "2025-05-01", "2025-05-31"]
+    with pytest.raises(BadTerms, match="not on due day 31"):
+        due_dates(first_due="2025-02-28", **changes)
+
+
 def test_whole_yuan_instalments_leave_the_remainder_to_the_last_row() -> None:
     totals = [row.total for row in build_schedule(car_loan(multiple="1")).rows]
 
@@ -293,6 +324,15 @@ def test_bad_input_names_its_field(field: str, value: Any) -> None:
         ({"method": "custom", "installments": 2, "shares": "0.5,0.3,0.2"}, "shares"),
         ({"method": "step", "installments": 2, "shares": ["1.5", "-0.5"]}, "shares"),
         ({"installments": 1200, "every": 12}, "installments"),
+        ({"principal_grace": 12}, "principal_grace"),
+        ({"principal_grace": -1}, "principal_grace"),
+        ({"principal_grace": "1.5"}, "principal_grace"),
+        ({"method": "interest_first", "principal_grace": 1}, "principal_grace"),
+        ({"interest_grace": 12}, "interest_grace"),
+        ({"method": "bullet", "interest_grace": 1}, "interest_grace"),
+        ({"interest_free": 13}, "interest_free"),
+        ({"interest_free": True}, "interest_free"),
+        ({"month_end": "first"}, "month_end"),
     ],
 )
 def test_terms_that_do_not_fit_together_are_refused(changes: dict[str, Any], field: str) -> None:

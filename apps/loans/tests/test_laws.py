@@ -25,6 +25,7 @@ from apps.loans.domain import (
     LoanStatus,
     LoanTerms,
     Method,
+    MonthEnd,
     PrepaymentMode,
     Rounding,
     RowStatus,
@@ -43,6 +44,7 @@ CHEAP = settings(max_examples=2000, deadline=None, suppress_health_check=list(He
 
 START = date(2023, 1, 1)
 CHANGES_OF_TERM = (Kind.TERM_CHANGE, Kind.EXTENSION)
+LEVELLED = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.FLAT, Method.BALLOON)
 MONEY_IN = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
 
 cents = st.integers(1, 3_000_000).map(lambda count: count * CENT)
@@ -55,8 +57,11 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
     principal = draw(st.integers(10_000, 100_000_000)) * CENT
     start = START + timedelta(days=draw(st.integers(0, 800)))
     first_due = start + timedelta(days=draw(st.integers(1, 70)))
-    at_month_end = (first_due + timedelta(days=1)).day == 1
+    month_end = draw(st.sampled_from(MonthEnd))
+    last_day, stands_in = (first_due + timedelta(days=1)).day == 1, first_due.day == 1 and (first_due - timedelta(days=1)).day < 31
+    at_month_end = last_day if month_end is MonthEnd.LAST_DAY else stands_in
     frequency = draw(st.sampled_from([Frequency.MONTH, Frequency.MONTH, Frequency.WEEK, Frequency.DAY]))
+    rows = 1 if method is Method.BULLET else count
     weights = [draw(st.integers(0, 50)) for _ in range(count - 1)] if method in (Method.CUSTOM, Method.STEP) else []
     shares = [Decimal(weight) / Decimal(50 * count) for weight in weights]
     return LoanTerms(
@@ -75,6 +80,10 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         multiple=draw(st.sampled_from([CENT, CENT, Decimal("0.1"), Decimal(1)])),
         rounding=draw(st.sampled_from(Rounding)),
         even_out=draw(st.booleans()),
+        month_end=month_end,
+        principal_grace=draw(st.integers(0, min(3, rows - 1))) if method in LEVELLED and draw(st.booleans()) else 0,
+        interest_grace=draw(st.integers(0, min(3, rows - 1))) if draw(st.booleans()) else 0,
+        interest_free=draw(st.integers(0, min(3, rows))) if draw(st.booleans()) else 0,
         grace_days=draw(st.sampled_from([0, 0, 3, 10])),
         compound=draw(st.booleans()),
         prepay_fee_rate=draw(st.sampled_from([Decimal(0), Decimal("0.03")])),
@@ -134,7 +143,7 @@ def details(kind: Kind, terms: LoanTerms, when: date, before: list[Transaction])
         Kind.CHARGEBACK: {"amount": some, "reverses": st.sampled_from([None, *(item.id for item in before)])},
         Kind.OWNER_TRANSFER: {"owner_ref": st.sampled_from(["", "abs-1"])},
     }
-    by_kind |= dict.fromkeys(CHANGES_OF_TERM, {"installments": st.integers(1, 20)})
+    by_kind |= {kind: {"installments": st.integers(1, 20)} for kind in CHANGES_OF_TERM}
     by_kind |= {kind: {} for kind in (Kind.WRITE_OFF, Kind.TERMINATION, Kind.RE_AMORTISE)}
     by_kind[Kind.RE_AGE] = {} if terms.shares else {"installments": st.one_of(st.none(), st.integers(1, 20))}
     return st.fixed_dictionaries(by_kind.get(kind, {"amount": some}))
@@ -156,7 +165,8 @@ def test_principal_adds_up_and_no_balance_is_ever_negative(terms: LoanTerms) -> 
         assert row.days > 0
     assert balance == 0
     if terms.method is Method.EQUAL_INSTALLMENT:
-        level = {row.total for row in rows[:-1] if row.principal and row.balance}
+        plain = rows[terms.interest_grace + 1 :] if terms.interest_grace else rows
+        level = {row.total for row in plain[:-1] if row.principal and row.balance}
         assert len(level) <= 1
 
 
