@@ -88,3 +88,47 @@ class LoanDetailSerializer(LoanSerializer):
     schedule = InstalmentSerializer(many=True)
     due = LoanDueSerializer(allow_null=True, help_text="null when the loan is not running")
     payoff = PayoffSerializer(allow_null=True, help_text="null when the loan is not running")
+
+
+class StatementQuerySerializer(serializers.Serializer):
+    """The period of a statement and the page of its lines."""
+
+    first = serializers.DateField(required=False, help_text="first day; the first day of the loan when left out")
+    last = serializers.DateField(required=False, help_text="last day; today when left out")
+    page = serializers.IntegerField(required=False, default=1, min_value=1, help_text="page of the lines, from 1 on")
+    page_size = serializers.IntegerField(required=False, default=50, min_value=1, max_value=200, help_text="lines on a page")
+
+
+class StatementLineSerializer(serializers.Serializer):
+    """A transaction, or credit put to use on a due day, and the balances after it."""
+
+    on = serializers.DateField(help_text="value date")
+    kind = serializers.CharField(help_text="kind of transaction, or credit_used")
+    transaction_id = serializers.CharField()
+    amount = serializers.DecimalField(max_digits=18, decimal_places=2, allow_null=True)
+    moved = LoanComponentsSerializer(help_text="change of what is owed")
+    credit = serializers.DecimalField(max_digits=18, decimal_places=2, help_text="change of the customer's credit")
+    principal_after = _money()
+    credit_after = _money()
+    is_reversed = serializers.BooleanField()
+
+
+class StatementSerializer(serializers.Serializer):
+    """A loan over a period: opening + disbursed + charged - collected - waived + adjusted = closing, for every component."""
+
+    loan_id = serializers.UUIDField()
+    number = serializers.CharField()
+    first = serializers.DateField()
+    last = serializers.DateField()
+    opening = LoanComponentsSerializer()
+    opening_credit = _money()
+    disbursed = LoanComponentsSerializer()
+    charged = LoanComponentsSerializer()
+    collected = LoanComponentsSerializer()
+    waived = LoanComponentsSerializer()
+    adjusted = LoanComponentsSerializer()
+    closing = LoanComponentsSerializer()
+    closing_credit = _money()
+    count = serializers.IntegerField(help_text="lines in the period, on all pages")
+    page = serializers.IntegerField()
+    lines = StatementLineSerializer(many=True)

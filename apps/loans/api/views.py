@@ -99,3 +99,55 @@ class PayoffView(APIView):
         if loan.state not in LIVE:
             raise selectors.LoanNotRunning(loan=loan.number, state=loan.state)
         return Response(s.PayoffSerializer(selectors.payoff_quote(loan_id=loan.id, on=on)).data)
+
+
+class StatementView(APIView):
+    permission_classes = [IsCustomer]
+
+    @extend_schema(
+        operation_id="me_loans_statement",
+        tags=["loans"],
+        parameters=[s.StatementQuerySerializer],
+        responses={200: s.StatementSerializer, 403: ProblemSerializer, 404: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def get(self, request: Request, loan_id: UUID) -> Response:
+        """What the loan owed, what moved line by line, and what it owes; lines oldest first, in pages."""
+        loan = _own_loan(request, loan_id)
+        query = s.StatementQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        today = max(business_date(loan.legal_entity_id), loan.opened_on)
+        told = selectors.statement_for(loan, asked.get("first", loan.opened_on), asked.get("last", today))
+        return Response(s.StatementSerializer(_statement(told, asked["page"], asked["page_size"])).data)
+
+
+def _statement(told: selectors.LoanStatement, page: int, size: int) -> dict[str, Any]:
+    statement = told.statement
+    lines = statement.lines[(page - 1) * size : page * size]
+    return {
+        "loan_id": told.loan.id,
+        "number": told.loan.number,
+        "first": statement.first,
+        "last": statement.last,
+        "opening": statement.opening.owed(),
+        "opening_credit": statement.opening_credit,
+        **{flow.value: amounts for flow, amounts in statement.moved.flows.items()},
+        "closing": statement.closing.owed(),
+        "closing_credit": statement.closing_credit,
+        "count": len(statement.lines),
+        "page": page,
+        "lines": [
+            {
+                "on": line.on,
+                "kind": line.kind,
+                "transaction_id": line.transaction_id,
+                "amount": line.amount,
+                "moved": line.moved,
+                "credit": line.credit,
+                "principal_after": line.principal,
+                "credit_after": line.credit_after,
+                "is_reversed": line.reversed_by is not None,
+            }
+            for line in lines
+        ],
+    }
