@@ -37,6 +37,17 @@ from apps.organisations.selectors import business_date, parameter
 Kind = LoanTransaction.Kind
 SUSPENSE: Final = "224103"
 _PAID: Final = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
+# How money that people hand over or fetch gets out of clearing again, and what takes that back.
+_INWARD: Final = {"cash": "cash_received", "suspense": "suspense_released"}
+_OUTWARD: Final = {"cash": "cash_paid", "suspense": "suspense_received"}
+_TAKEN_BACK_BY: Final = {
+    "cash_received": "cash_paid",
+    "suspense_released": "suspense_received",
+    "cash_paid": "cash_received",
+    "suspense_received": "suspense_released",
+    "clearing_out": "clearing_in",
+}
+_SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}
 # In which order a clearing forgives what the money does not cover: what weighs least for the lender first.
 _FORGIVEN_FIRST: Final = (Component.PENALTY, Component.COMPOUND, Component.FEE, Component.INTEREST)
 _VAT_PARAMETERS: Final = ("vat.loan_interest", "vat.leaseback", "vat.direct_lease")
@@ -56,16 +67,39 @@ Values = Mapping[str, Any]
 Deed = Callable[[Loan, Values, Order], tuple[UUID, ...]]
 
 
-def _pay(loan: Loan, values: Values, order: Order, *, source: str, amount: Decimal | None = None, part: str = "") -> None:
+def _pay(loan: Loan, values: Values, order: Order, *, source: str, part: str = "") -> None:
     payments.record_repayment(
         loan_id=loan.id,
-        amount=values["amount"] if amount is None else amount,
+        amount=values["amount"],
         value_date=values["value_date"],
         source=source,
         reference=order.reference + part,
         actor=order.actor,
         now=order.now,
     )
+
+
+def _move(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
+    """Post what moves money between clearing and where it lies: the till, suspense, the bank."""
+    ledger.post(
+        legal_entity_id=loan.legal_entity_id,
+        business_date=ledger.hold_day(loan.legal_entity_id, not_before=business_date(loan.legal_entity_id)),
+        event=event,
+        amounts=[Posting("money", amount, subject_ref=loan.id)],
+        reference=order.reference,
+        narrative=_("Counter, loan %(number)s") % {"number": loan.number},
+        actor=order.actor,
+        now=order.now,
+    )
+
+
+def _take_in(loan: Loan, values: Values, order: Order) -> None:
+    """Money handed over, or a bank transfer that waited in suspense, comes into clearing, where the loan takes it."""
+    if values["means"] == "suspense":
+        held = ledger_selectors.balance(SUSPENSE, loan.legal_entity_id)
+        if held < values["amount"]:
+            raise AmountRefused(_("Suspense holds %(held)s only.") % {"held": held}, held=held)
+    _move(_INWARD[values["means"]], loan, values["amount"], order)
 
 
 def _change(
@@ -101,18 +135,21 @@ def _change(
 
 def repay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on what is due; a surplus is credit."""
-    _pay(loan, values, order, source=values["source"])
+    _take_in(loan, values, order)
+    _pay(loan, values, order, source=_SOURCE[values["means"]])
     return (loan.id,)
 
 
 def compensate(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """代偿: a guarantor or dealer pays for the borrower; its claim on the borrower is named in the proposal."""
+    _take_in(loan, values, order)
     _pay(loan, values, order, source=LoanTransaction.Source.COMPENSATION)
     return (loan.id,)
 
 
 def prepay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Part of the principal before it is due."""
+    _take_in(loan, values, order)
     payments.prepay(
         loan_id=loan.id,
         amount=values["amount"],
@@ -121,18 +158,19 @@ def prepay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         reference=order.reference,
         actor=order.actor,
         now=order.now,
-        source=LoanTransaction.Source.COUNTER,
+        source=_SOURCE[values["means"]],
     )
     return (loan.id,)
 
 
 def settle(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The payoff ends the loan."""
-    _settle(loan, values["amount"], values, order)
+    _take_in(loan, values, order)
+    _settle(loan, values["amount"], values, order, source=_SOURCE[values["means"]])
     return (loan.id,)
 
 
-def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str = LoanTransaction.Source.COUNTER) -> None:
+def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str) -> None:
     payments.settle_early(
         loan_id=loan.id,
         value_date=values["value_date"],
@@ -146,34 +184,32 @@ def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source
 
 def recover(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on a claim that was written off."""
-    return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], about=("note",), source=values["source"])
+    _take_in(loan, values, order)
+    return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], about=("note",), source=_SOURCE[values["means"]])
 
 
 def refund(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """Credit goes back to the customer by way of clearing."""
-    return _change(loan, Kind.REFUND, values, order, amount=values["amount"])
+    """Credit goes back to the customer by way of clearing: in cash, or into suspense, from where finance pays it by bank."""
+    _change(loan, Kind.REFUND, values, order, amount=values["amount"])
+    _move(_OUTWARD[values["means"]], loan, values["amount"], order)
+    return (loan.id,)
 
 
 def charge_back(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The payer's bank takes a payment back, or part of it."""
     _target(loan, values, _PAID)
-    return _change(loan, Kind.CHARGEBACK, values, order, amount=values["amount"], particulars={"reverses": str(values["transaction"])})
+    _change(loan, Kind.CHARGEBACK, values, order, amount=values["amount"], particulars={"reverses": str(values["transaction"])})
+    _move("clearing_out", loan, values["amount"], order)
+    return (loan.id,)
 
 
 def transfer(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """内转: suspense to the loan, or its credit to suspense or to another loan of the legal entity. Clearing is passed, not moved."""
     way, amount = values["way"], values["amount"]
     if way == "from_suspense":
-        held = ledger_selectors.balance(SUSPENSE, loan.legal_entity_id)
-        if held < amount:
-            raise AmountRefused(_("Suspense holds %(held)s only.") % {"held": held}, held=held)
-        _move_suspense("suspense_released", loan, amount, order)
-        _pay(loan, values, order, source=LoanTransaction.Source.MANUAL)
-        return (loan.id,)
+        return repay(loan, {**values, "means": "suspense"}, order)
     if way == "to_suspense":
-        _change(loan, Kind.REFUND, values, order, amount=amount)
-        _move_suspense("suspense_received", loan, amount, order)
-        return (loan.id,)
+        return refund(loan, {**values, "means": "suspense"}, order)
     other = Loan.objects.within(order.actor.data_scope).filter(number=values.get("to_loan"), legal_entity=loan.legal_entity_id).first()
     if other is None or other.id == loan.id:
         raise BadInput(fields={"to_loan": [_("Enter the number of another loan of the same lender.")]})
@@ -182,19 +218,6 @@ def transfer(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     _change(loan, Kind.REFUND, values, order, amount=amount, part="/out")
     _pay(other, values, order, source=LoanTransaction.Source.MANUAL, part="/in")
     return loan.id, other.id
-
-
-def _move_suspense(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
-    ledger.post(
-        legal_entity_id=loan.legal_entity_id,
-        business_date=ledger.hold_day(loan.legal_entity_id, not_before=business_date(loan.legal_entity_id)),
-        event=event,
-        amounts=[Posting("money", amount, subject_ref=loan.id)],
-        reference=order.reference,
-        narrative=_("Internal transfer of loan %(number)s") % {"number": loan.number},
-        actor=order.actor,
-        now=order.now,
-    )
 
 
 def clear(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -216,9 +239,11 @@ def clear(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         )
     if forgiven:
         _change(loan, Kind.WAIVER, values, order, particulars={"components": forgiven}, part="/waive")
+    source = _SOURCE[values["means"]]
+    _take_in(loan, values, order)
     if loan.state == Loan.State.WRITTEN_OFF:
-        return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], source=values["source"], part="/settle")
-    _settle(loan, values["amount"], values, order, source=values["source"])
+        return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], source=source, part="/settle")
+    _settle(loan, values["amount"], values, order, source=source)
     return (loan.id,)
 
 
@@ -339,7 +364,16 @@ def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) ->
         actor=order.actor,
         now=order.now,
     )
+    _move_back(loan, target, order)
     return (loan.id,)
+
+
+def _move_back(loan: Loan, target: LoanTransaction, order: Order) -> None:
+    """Money that the cancelled operation took in or paid out goes back where it lay."""
+    asked = target.reference.partition("/")[0]
+    for event, opposite in _TAKEN_BACK_BY.items():
+        if target.amount and ledger_selectors.references_of(loan.legal_entity_id, event, [asked]):
+            _move(opposite, loan, target.amount, order)
 
 
 def _target(loan: Loan, values: Values, kinds: tuple[str, ...]) -> LoanTransaction:

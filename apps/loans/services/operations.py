@@ -88,8 +88,10 @@ _RATE: Final = Field("annual_rate", _("Annual rate in percent"), "percent")
 _NEW_RATE: Final = Field("annual_rate", _("New annual rate in percent, if it changes"), "percent", required=False)
 _PAYER: Final = Field("payer", _("Who pays"), "text")
 _NOTE: Final = Field("note", _("Note"), "text", required=False)
-_SOURCES: Final = (("counter", _("counter")), ("manual", _("manual")), ("third_party", _("third party")))
-_SOURCE: Final = Field("source", _("Source of the money"), "choice", choices=_SOURCES)
+_IN: Final = (("cash", _("cash at the counter")), ("suspense", _("bank transfer that waits in suspense")))
+_MEANS: Final = Field("means", _("How the money came"), "choice", choices=_IN)
+_OUT: Final = (("cash", _("cash at the counter")), ("suspense", _("bank transfer, from suspense")))
+_PAID_BY: Final = Field("means", _("How it is paid out"), "choice", choices=_OUT)
 _MODES: Final = (("reduce", _("smaller instalments")), ("shorten", _("fewer instalments")))
 _WAYS: Final = (
     ("from_suspense", _("from suspense to this loan")),
@@ -104,10 +106,10 @@ _METHODS: Final = (
 _EVERY_TIME: Final = ((ZERO, LARGE),)
 
 _TABLE: Final = (
-    Operation("repayment", _("Repayment at the counter"), (_AMOUNT, _SOURCE), deeds.repay),
-    Operation("prepayment", _("Part prepayment"), (_AMOUNT, Field("mode", _("Effect"), "choice", choices=_MODES)), deeds.prepay),
-    Operation("early_settlement", _("Early repayment in full"), (_AMOUNT,), deeds.settle),
-    Operation("compensation", _("Compensation by a guarantor or dealer"), (_AMOUNT, _PAYER, _NOTE), deeds.compensate),
+    Operation("repayment", _("Repayment at the counter"), (_AMOUNT, _MEANS), deeds.repay),
+    Operation("prepayment", _("Part prepayment"), (_AMOUNT, _MEANS, Field("mode", _("Effect"), "choice", choices=_MODES)), deeds.prepay),
+    Operation("early_settlement", _("Early repayment in full"), (_AMOUNT, _MEANS), deeds.settle),
+    Operation("compensation", _("Compensation by a guarantor or dealer"), (_AMOUNT, _MEANS, _PAYER, _NOTE), deeds.compensate),
     Operation(
         "waiver",
         pgettext_lazy("operation", "Waiver"),
@@ -133,9 +135,9 @@ _TABLE: Final = (
         ),
         deeds.transfer,
     ),
-    Operation("refund", _("Refund of credit"), (_AMOUNT,), deeds.refund),
+    Operation("refund", _("Refund of credit"), (_AMOUNT, _PAID_BY), deeds.refund),
     Operation("chargeback", _("Chargeback"), (_AMOUNT, Field("transaction", _("Payment charged back"), "transaction")), deeds.charge_back),
-    Operation("clearing", _("Loan clearing"), (_AMOUNT, _SOURCE), deeds.clear, whole_claim=True),
+    Operation("clearing", _("Loan clearing"), (_AMOUNT, _MEANS), deeds.clear, whole_claim=True),
     Operation("cancel_repayment", _("Cancel a repayment"), (_TARGET,), deeds.cancel_repayment),
     Operation("cancel_disbursement", _("Cancel the disbursement"), (_TARGET,), deeds.cancel_disbursement, whole_claim=True),
     Operation("cancel_change", _("Undo a change"), (_TARGET,), deeds.cancel_change, whole_claim=True),
@@ -169,7 +171,7 @@ _TABLE: Final = (
         whole_claim=True,
         matrix=_EVERY_TIME,
     ),
-    Operation("recovery", _("Recovery after write-off"), (_AMOUNT, _SOURCE, _NOTE), deeds.recover),
+    Operation("recovery", _("Recovery after write-off"), (_AMOUNT, _MEANS, _NOTE), deeds.recover),
     Operation(
         "sale",
         _("Sale to another owner"),

@@ -36,10 +36,12 @@ class Treatment:
 class Flows:
     """Running totals of the whole loan in yuan, all parties together.
 
-    `paid_before` is what was paid before the write-off, all of `paid` for a loan that was not written off.
+    `adjusted` is what adjustments made of the principal; those of the rest are in it. `paid` has chargebacks taken off; `paid_before` is
+    what was paid before the write-off, all of `paid` for a loan that was not written off.
     """
 
     disbursed: Decimal
+    adjusted: Decimal
     interest: Decimal
     penalty: Decimal
     compound: Decimal
@@ -65,6 +67,7 @@ def flows_of(state: LoanState) -> Flows:
     """The running totals of a replay. Raises `ArithmeticError` when money that came is neither allocated, credit nor refunded."""
     standing = [told.transaction for told in state.transactions if told.reversed_by is None]
     received = _sum(item.amount for item in standing if item.kind in MONEY_IN)
+    received -= _sum(item.amount for item in standing if item.kind is Kind.CHARGEBACK)
     refunded = _sum(item.amount for item in standing if item.kind is Kind.REFUND)
     moved = _moved(state)
     if received != _sum(moved.paid.values()) + state.credit + refunded:
@@ -74,6 +77,7 @@ def flows_of(state: LoanState) -> Flows:
     cancelled = state.status is LoanStatus.CANCELLED
     return Flows(
         disbursed=moved.disbursed,
+        adjusted=moved.adjusted,
         interest=state.interest_accrued_to(state.as_of),
         penalty=state.penalty_accrued_to(state.as_of),
         compound=state.compound_accrued_to(state.as_of),
@@ -93,6 +97,7 @@ class _Moved:
     """What the allocations of a replay, in their order, say of where money went."""
 
     disbursed: Decimal = ZERO
+    adjusted: Decimal = ZERO
     fee: Decimal = ZERO
     paid: dict[Component, Decimal] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, ZERO))
     waived: dict[Component, Decimal] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, ZERO))
@@ -112,7 +117,10 @@ def _moved(state: LoanState) -> _Moved:
             moved.waived[component] += part.amount
         elif kind is Kind.WRITE_OFF:
             moved.paid_before = moved.paid_before or dict(moved.paid)
-        elif kind in MONEY_IN:
+        elif kind is Kind.ADJUSTMENT:
+            moved.adjusted += part.amount if component is Component.PRINCIPAL else ZERO
+            moved.fee += part.amount if component is Component.FEE else ZERO
+        elif kind in MONEY_IN or kind is Kind.CHARGEBACK:
             moved.paid[component] += part.amount
             if component is Component.FEE and part.installment_no is None:
                 moved.fee += part.amount  # a prepayment's fee is charged and paid in one
@@ -127,6 +135,7 @@ def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
     answer: dict[Key, Decimal] = {}
 
     split.into(answer, "disbursement", Component.PRINCIPAL, flows.disbursed)
+    split.into(answer, "adjustment", Component.PRINCIPAL, flows.adjusted, after=flows.disbursed)
     for component in COMPONENTS:
         split.into(answer, "repayment", component, flows.paid[component], after=flows.waived[component])
     answer["repayment", "credit", OWN_REF] = flows.credit + flows.refunded
@@ -142,7 +151,7 @@ def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
 
     principal = ZERO
     if not flows.is_written_off:
-        principal = _own(answer, "disbursement", Component.PRINCIPAL) - _own(answer, "repayment", Component.PRINCIPAL)
+        principal = split.own(flows.disbursed + flows.adjusted) - _own(answer, "repayment", Component.PRINCIPAL)
     if suspended:
         answer["reclassification", "non_accrual", OWN_REF] = principal
     else:
@@ -175,7 +184,7 @@ def _write_off(answer: dict[Key, Decimal], split: _Splitter, flows: Flows) -> De
     Returns the claim lost so far: the impairment that it has cost.
     """
     lost = ZERO
-    for component, charged in ((Component.PRINCIPAL, flows.disbursed), (Component.FEE, flows.fee)):
+    for component, charged in ((Component.PRINCIPAL, flows.disbursed + flows.adjusted), (Component.FEE, flows.fee)):
         waived = flows.waived[component]
         settled_before = split.own(flows.paid_before[component] + waived)
         written_off = split.own(charged) - settled_before

@@ -14,7 +14,7 @@ from apps.common.money import ZERO
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.replay import replay
 from apps.loans.domain.state import LoanStatus
-from apps.loans.domain.terms import Component, Funder
+from apps.loans.domain.terms import COMPONENTS, Component, Funder
 from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
 from apps.loans.services.targets import Treatment, flows_of, targets_of
 from apps.loans.tests.factories import START, TERMS
@@ -42,6 +42,14 @@ DETAILS = {
     Kind.RATE_RESET: st.fixed_dictionaries({"annual_rate": st.decimals(min_value="0.01", max_value="0.2", places=4)}),
     Kind.TERM_CHANGE: st.fixed_dictionaries({"installments": st.integers(12, 36)}),
     Kind.WRITE_OFF: st.just({}),
+    Kind.TERMINATION: st.just({}),
+    Kind.DUE_DAY_CHANGE: st.fixed_dictionaries({"due_day": st.integers(1, 31)}),
+    Kind.RE_AMORTISE: st.just({}),
+    Kind.RE_AGE: st.fixed_dictionaries({"installments": st.integers(20, 36)}),
+    Kind.CHARGEBACK: st.fixed_dictionaries({"amount": SOME}),
+    Kind.ADJUSTMENT: st.fixed_dictionaries(
+        {"components": st.dictionaries(st.sampled_from(COMPONENTS), st.one_of(SOME, SOME.map(lambda amount: -amount)), min_size=1)}
+    ),
     Kind.RECOVERY: st.fixed_dictionaries({"amount": SOME}),
 }
 
@@ -75,7 +83,7 @@ def _brought(state, *kinds):
 @settings(max_examples=250, deadline=None)
 @given(histories(), FUNDERS, st.integers(0, 420))
 def test_every_account_follows_from_the_loan(history, funders, days):
-    terms = replace(TERMS, funders=funders, compound=days % 2 == 0)
+    terms = replace(TERMS, funders=funders, compound=days % 2 == 0, prepay_fee_rate=D("0.03") if days % 3 else D(0))
     try:
         state = replay(terms, history, START + dt.timedelta(days=days))
     except BadTerms:
@@ -83,7 +91,8 @@ def test_every_account_follows_from_the_loan(history, funders, days):
     targets = targets_of(state, TREATMENT)
     flows = flows_of(state)
 
-    principal = _sum(targets, "disbursement", "principal") - _sum(targets, "repayment", "principal")
+    principal = _sum(targets, "disbursement", "principal") + _sum(targets, "adjustment", "principal")
+    principal -= _sum(targets, "repayment", "principal")
     assert principal == state.outstanding[Component.PRINCIPAL]
     for event, component, due in (
         ("accrual", "interest", state.outstanding[Component.INTEREST] + state.accrued_interest),
@@ -96,6 +105,7 @@ def test_every_account_follows_from_the_loan(history, funders, days):
         if state.status is not LoanStatus.CANCELLED:
             assert held - forgiven - _sum(targets, "repayment", component) == due
     received = _brought(state, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
+    received -= _brought(state, Kind.CHARGEBACK)
     assert _sum(targets, "repayment", *(part.value for part in Component), "credit") == received
     assert _sum(targets, "repayment", "credit") - _sum(targets, "refund", "credit") == state.credit
     if state.dpd > 90 or flows.is_written_off:
@@ -117,7 +127,8 @@ def _check_write_off(targets, flows):
     if not flows.is_written_off:
         assert lost == 0
         return
-    own = _sum(targets, "disbursement", "principal", own=True) - _sum(targets, "repayment", "principal", own=True)
+    own = _sum(targets, "disbursement", "principal", own=True) + _sum(targets, "adjustment", "principal", own=True)
+    own -= _sum(targets, "repayment", "principal", own=True)
     assert own == _sum(targets, "write_off", "principal") - _sum(targets, "recovery", "principal"), "principal on balance"
     assert _receivable(targets, "fee", "fee") == _sum(targets, "write_off", "fee") - _sum(targets, "recovery", "fee"), "fees on balance"
     assert _sum(targets, "provision", "principal") == lost
