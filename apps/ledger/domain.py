@@ -17,6 +17,13 @@ from apps.common.money import ZERO
 OWN: Final = "own"
 PARTNER: Final = "partner"
 
+# Entries whose accounts are given by people instead of rules.
+MANUAL: Final = "manual_entry"
+MANUAL_REVERSAL: Final = "manual_reversal"
+INTERNAL_TRANSFER: Final = "internal_transfer"
+RESULT_TRANSFER: Final = "result_transfer"
+RESULT_ACCOUNT: Final = "4103"
+
 
 @dataclass(frozen=True, slots=True)
 class Posting:
