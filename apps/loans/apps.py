@@ -2,6 +2,9 @@ from django.apps import AppConfig
 from django.utils.translation import pgettext_lazy
 
 
+_EOD = "apps.loans.eod"
+
+
 class LoansConfig(AppConfig):
     name = "apps.loans"
     verbose_name = pgettext_lazy("app", "Loans")
@@ -14,10 +17,9 @@ class LoansConfig(AppConfig):
         register_approvals()
 
         audit.register("apps.loans.audit.checks")
-        late, running = "apps.loans.eod.late_partitions", "apps.loans.eod.partitions"
-        register(Step(name="late", phase="close", order=10, run="apps.loans.eod.late", partitions=late))
-        register(Step(name="penalty", phase="close", order=20, run="apps.loans.eod.penalty"))
-        register(Step(name="accrual", phase="close", order=30, run="apps.loans.eod.accrual", partitions=running))
-        register(Step(name="classification", phase="close", order=40, run="apps.loans.eod.classification"))
-        register(Step(name="provisions", phase="close", order=50, run="apps.loans.eod.provisions"))
-        register(Step(name="falls_due", phase="open", order=10, run="apps.loans.eod.falls_due"))
+        register(Step(name="late", phase="close", order=10, run=f"{_EOD}.late", partitions=f"{_EOD}.event_parts"))
+        register(Step(name="penalty", phase="close", order=20, run=f"{_EOD}.penalty", partitions=f"{_EOD}.late_parts"))
+        register(Step(name="accrual", phase="close", order=30, run=f"{_EOD}.accrual", partitions=f"{_EOD}.ranges"))
+        register(Step(name="classification", phase="close", order=40, run=f"{_EOD}.classification"))
+        register(Step(name="provisions", phase="close", order=50, run=f"{_EOD}.provisions"))
+        register(Step(name="falls_due", phase="open", order=10, run=f"{_EOD}.falls_due", partitions=f"{_EOD}.turning_parts"))

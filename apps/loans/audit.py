@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -14,12 +13,9 @@ from django.db import connection
 from apps.common.money import ZERO
 from apps.ledger import selectors as ledger
 from apps.ledger.domain import Check
-from apps.loans.domain.errors import BadTerms
-from apps.loans.models import LIVE, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
-from apps.loans.services.projection import Policy, Projection, policy_on, project, row_values
-
-_CHUNK: Final = 500
-_MONEY_IN: Final = ("repayment", "prepayment", "early_settlement")
+from apps.loans.audit_replays import projections_are_replays
+from apps.loans.models import LIVE
+from apps.loans.services.sums import summed_since
 
 # Account → what the loans' own running totals say it holds: (sign, event, components) of the lender's share.
 _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]]] = {
@@ -93,12 +89,12 @@ def checks(legal_entity_id: UUID) -> list[Check]:
         _everything_is_booked(legal_entity_id),
         _accrued_through_the_last_close(legal_entity_id),
     ]
-    return found + _projections_are_replays(legal_entity_id)
+    return found + projections_are_replays(legal_entity_id)
 
 
 def _query(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, arguments)
+        cursor.execute(sql, arguments[0] if arguments and isinstance(arguments[0], dict) else arguments)
         return cursor.fetchall()
 
 
@@ -110,6 +106,9 @@ def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
         entity,
     )
     booked = {(event, component, is_partner): amount for event, component, is_partner, amount in rows}
+    for (event, component, party_ref), amount in summed_since(entity).items():
+        key = event, component, party_ref != ""
+        booked[key] = booked.get(key, ZERO) + amount
     for code, (name, parts) in _SUB_LEDGER.items():
         sub = sum((sign * booked.get((event, part, False), ZERO) for sign, event, names in parts for part in names), start=ZERO)
         yield _compare(f"sub-ledger = general ledger: {name}", code, sub, ledger.balance(code, entity))
@@ -166,95 +165,14 @@ def _accrued_through_the_last_close(entity: UUID) -> Check:
     name = "books closed on D hold accrual to D + 1"
     if closed is None:
         return Check(name, True, {"closed_through": ""})
-    behind = LoanBalance.objects.filter(loan__legal_entity_id=entity, loan__state__in=LIVE, as_of__lte=closed).order_by("loan__number")
-    row = behind.values_list("loan__number", "as_of").first()
-    first = f"loan {row[0]} stands on {row[1]}, the books are closed through {closed}" if row else ""
-    accrued_to = closed + dt.timedelta(days=1)
-    return Check(name, row is None, {"accrued_to": str(accrued_to), "loans_behind": behind.count()}, first)
-
-
-def _projections_are_replays(entity: UUID) -> list[Check]:
-    """Replays every loan and compares all that is stored of it."""
-    wrong: dict[str, list[str]] = {"balance": [], "instalments": [], "booked": [], "state": [], "money": []}
-    total = 0
-    policies: dict[dt.date, Policy] = {}
-    for loan, balance, transactions, amounts, instalments in _files(entity):
-        total += 1
-        if balance.as_of not in policies:
-            policies[balance.as_of] = policy_on(entity, balance.as_of)
-        try:
-            projection = project(loan, transactions, balance.as_of, policies[balance.as_of], balance)
-        except (BadTerms, ArithmeticError) as problem:
-            wrong["state"].append(f"loan {loan.number}: {problem}")
-            continue
-        _compare_one(projection, balance, amounts, instalments, wrong)
-        received = sum((row.amount or ZERO for row in _standing(transactions)), start=ZERO)
-        booked = sum((amount for key, amount in amounts.items() if key[0] == "repayment"), start=ZERO)
-        if received != booked:
-            wrong["money"].append(f"loan {loan.number}: received {received}, booked {booked}")
-    names = {
-        "balance": "balances = replay",
-        "instalments": "instalments = replay",
-        "booked": "booked amounts = replayed amounts",
-        "state": "state = replay",
-        "money": "money received = money booked",
-    }
-    return [Check(names[key], not found, {"loans": total, "wrong": len(found)}, found[0] if found else "") for key, found in wrong.items()]
-
-
-def _standing(transactions: list[LoanTransaction]) -> Iterator[LoanTransaction]:
-    reversed_ids = {row.reverses_id for row in transactions}
-    return (row for row in transactions if row.kind in _MONEY_IN and row.id not in reversed_ids)
-
-
-def _compare_one(
-    projection: Projection,
-    balance: LoanBalance,
-    amounts: dict[tuple[str, str, str], Decimal],
-    instalments: list[Instalment],
-    wrong: dict[str, list[str]],
-) -> None:
-    loan = projection.loan
-    for field in LoanBalance._meta.concrete_fields:
-        stored, replayed = getattr(balance, field.attname), getattr(projection.balance, field.attname)
-        if stored != replayed:
-            wrong["balance"].append(f"loan {loan.number} {field.name}: stored {stored}, replayed {replayed}")
-            break
-    for key in sorted({*amounts, *projection.targets}):
-        stored, replayed = amounts.get(key, ZERO), projection.targets.get(key, ZERO)
-        if stored != replayed:
-            wrong["booked"].append(f"loan {loan.number} {'.'.join(key[:2])}: booked {stored}, replayed {replayed}")
-            break
-    rows = row_values(projection.state)
-    for stored_row, wanted in zip(instalments, rows, strict=False):
-        name = next((name for name, value in wanted.items() if getattr(stored_row, name) != value), None)
-        if name:
-            wrong["instalments"].append(
-                f"loan {loan.number} no. {wanted['no']} {name}: stored {getattr(stored_row, name)}, replayed {wanted[name]}"
-            )
-            break
-    if len(instalments) != len(rows):
-        wrong["instalments"].append(f"loan {loan.number}: stored {len(instalments)} rows, replayed {len(rows)}")
-    if loan.state != projection.state.status.value:
-        wrong["state"].append(f"loan {loan.number}: stored {loan.state}, replayed {projection.state.status.value}")
-
-
-def _files(
-    entity: UUID,
-) -> Iterator[tuple[Loan, LoanBalance, list[LoanTransaction], dict[tuple[str, str, str], Decimal], list[Instalment]]]:
-    """Every loan with all that is stored of it, a bounded number at a time."""
-    ids = list(Loan.objects.filter(legal_entity_id=entity).order_by("number").values_list("id", flat=True))
-    for start in range(0, len(ids), _CHUNK):
-        loans = list(Loan.objects.filter(id__in=ids[start : start + _CHUNK]).order_by("number"))
-        balances = {row.loan_id: row for row in LoanBalance.objects.filter(loan__in=loans)}
-        transactions: dict[UUID, list[LoanTransaction]] = defaultdict(list)
-        for transaction in LoanTransaction.objects.filter(loan__in=loans).order_by("value_date", "id"):
-            transactions[transaction.loan_id].append(transaction)
-        amounts: dict[UUID, dict[tuple[str, str, str], Decimal]] = defaultdict(dict)
-        for amount in LoanAmount.objects.filter(loan__in=loans).exclude(booked=0):
-            amounts[amount.loan_id][amount.event, amount.component, amount.party_ref] = amount.booked
-        instalments: dict[UUID, list[Instalment]] = defaultdict(list)
-        for instalment in Instalment.objects.filter(loan__in=loans).order_by("no"):
-            instalments[instalment.loan_id].append(instalment)
-        for loan in loans:
-            yield loan, balances[loan.id], transactions[loan.id], amounts[loan.id], instalments[loan.id]
+    to = closed + dt.timedelta(days=1)
+    rows = _query(
+        """SELECT l.number, coalesce(r.as_of, b.as_of)
+             FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id LEFT JOIN loans_loanrun r ON r.loan_id = l.id
+            WHERE l.legal_entity_id = %(entity)s AND l.state = ANY(%(live)s)
+              AND (r.loan_id IS NULL OR (r.as_of < %(to)s AND (NOT r.is_plain OR r.next_event_on <= %(to)s OR r.ends_on < %(to)s)))
+            ORDER BY l.number""",
+        {"entity": entity, "live": list(LIVE), "to": to},
+    )
+    first = f"loan {rows[0][0]} stands on {rows[0][1]}, the books are closed through {closed}" if rows else ""
+    return Check(name, not rows, {"accrued_to": str(to), "loans_behind": len(rows)}, first)

@@ -86,6 +86,12 @@ def business_date(entity_id: UUID) -> dt.date:
     return day
 
 
+def closing_day(entity_id: UUID) -> dt.date | None:
+    """The day that is being closed; None when none is."""
+    days = BusinessDay.objects.filter(legal_entity_id=entity_id, state=BusinessDay.State.CLOSING)
+    return days.values_list("date", flat=True).first()
+
+
 def may_post(entity_id: UUID, day: dt.date) -> bool:
     """Whether entries may still be posted on a day: it is open or closing."""
     return BusinessDay.objects.filter(

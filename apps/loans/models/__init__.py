@@ -1,5 +1,16 @@
 """Loans as rows: what was agreed and what happened are facts; instalments, balances and amounts are projections of their replay."""
 
 from apps.loans.models.loan import LIVE, LOAN_EDGES, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
+from apps.loans.models.running import AccruedRange, LoanRun
 
-__all__ = ["LIVE", "LOAN_EDGES", "Instalment", "Loan", "LoanAmount", "LoanBalance", "LoanTransaction"]
+__all__ = [
+    "LIVE",
+    "LOAN_EDGES",
+    "AccruedRange",
+    "Instalment",
+    "Loan",
+    "LoanAmount",
+    "LoanBalance",
+    "LoanRun",
+    "LoanTransaction",
+]

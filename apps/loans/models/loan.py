@@ -26,8 +26,13 @@ LOAN_EDGES: Final = {
     "settled": ["active", "overdue"],
     "cancelled": ["active"],
 }
-LIVE: Final = ("active", "overdue")
+LIVE: Final = ("active", "overdue", "terminated")
 MONEY_KINDS: Final = ("disbursement", "fee", "repayment", "prepayment", "early_settlement", "refund", "chargeback", "recovery")
+
+
+def _exact(name: object) -> models.DecimalField:
+    """A number that is divided and rounded only when asked for: yuan x rate x units."""
+    return models.DecimalField(name, max_digits=40, decimal_places=18, default=0)  # type: ignore[arg-type]
 
 
 def _money(name: object, **options: object) -> models.DecimalField:
@@ -182,8 +187,12 @@ class LoanTransaction(BusinessModel):
         return f"{self.value_date} {self.kind} {self.amount or ''}"
 
 
-class Instalment(BusinessModel):
-    """One row of the schedule as the last replay left it."""
+class Instalment(models.Model):
+    """One row of the schedule as the loan's last event left it; interest runs from `starts_on` to `ends_on`, `units` of a year fraction.
+
+    `bears` is balance x rate in the period; penalty runs on what is unpaid since `late_since`, on top of what ran before
+    (`penalty_run`, `compound_run`: yuan x rate x days). See `apps.loans.domain.installments`.
+    """
 
     class Status(models.TextChoices):
         FUTURE = "future", _("to come")
@@ -191,10 +200,14 @@ class Instalment(BusinessModel):
         OVERDUE = "overdue", _("overdue")
         PAID = "paid", _("paid")
 
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="instalments", verbose_name=_("loan"))
+    id = models.BigAutoField(primary_key=True)
+    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="instalments", db_index=False, verbose_name=_("loan"))
     no = models.PositiveSmallIntegerField(_("no."))
     starts_on = models.DateField(_("from"))
+    ends_on = models.DateField(_("to"))
     due_date = models.DateField(_("due date"))
+    units = models.PositiveIntegerField(_("units of the year fraction"))
+    bears = _exact(_("balance x rate"))
     principal = _money(_("principal"))
     interest = _money(_("interest"))
     fee = _money(_("fee"))
@@ -205,9 +218,19 @@ class Instalment(BusinessModel):
     paid_fee = _money(_("fee paid"))
     paid_penalty = _money(_("penalty interest paid"))
     paid_compound = _money(_("compound interest paid"))
+    waived_principal = _money(_("principal written down"))
+    waived_interest = _money(_("interest waived"))
+    waived_fee = _money(_("fee waived"))
+    waived_penalty = _money(_("penalty interest waived"))
+    waived_compound = _money(_("compound interest waived"))
+    late_since = models.DateField(_("penalty runs since"))
+    penalty_run = _exact(_("penalty run before"))
+    compound_run = _exact(_("compound interest run before"))
+    cleared_on = models.DateField(_("cleared on"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=8, choices=Status.choices)
 
     scope = Scope(entity="loan__legal_entity_id", customer="loan__borrower_ref")
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         verbose_name = pgettext_lazy("rows of the schedule", "instalment")
@@ -221,7 +244,10 @@ class Instalment(BusinessModel):
 
 
 class LoanBalance(models.Model):
-    """Where a loan stands on `as_of`: transactions with value date up to it, interest and penalty for the days before it."""
+    """Where a loan stood on `as_of`, its last event: transactions with value date up to it, interest and penalty for the days before it.
+
+    A loan that nothing happens to keeps its row; what has accrued on it since follows from its `LoanRun`.
+    """
 
     class AssetClass(models.TextChoices):
         NORMAL = "normal", _("normal")
@@ -245,7 +271,6 @@ class LoanBalance(models.Model):
     next_due_date = models.DateField(_("oldest unpaid due date"), null=True, blank=True)
     asset_class = models.CharField(_("asset class"), max_length=16, choices=AssetClass.choices, default=AssetClass.NORMAL)
     is_non_accrual = models.BooleanField(_("non-accrual"), default=False)
-    rows_digest = models.CharField(max_length=40, blank=True, editable=False)
 
     scope = Scope(entity="loan__legal_entity_id", customer="loan__borrower_ref")
     objects = ScopedQuerySet.as_manager()

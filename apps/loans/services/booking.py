@@ -17,11 +17,12 @@ from apps.ledger import selectors as ledger_selectors
 from apps.ledger import services as ledger
 from apps.ledger.domain import OWN, PARTNER, Posting
 from apps.loans.models import Loan, LoanAmount
+from apps.loans.services.sums import Sum
 
 # Events that the close of a day books; all others belong to the day they happen on.
 CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision")
 DAY_EVENTS: Final = ("disbursement", "repayment")
-_EVERY_ROW: Final = (UUID(int=0), UUID(int=2**128 - 1))
+EVERY_LOAN: Final = (UUID(int=0), UUID(int=2**128 - 1))
 
 # Locks the rows in one order, moves `booked` up to `target`, and answers with the sums of what it moved.
 _BOOK_ALL: Final = """
@@ -73,7 +74,7 @@ def book_all(
     step: str,
     events: Iterable[str],
     now: dt.datetime,
-    bounds: tuple[UUID, UUID] = _EVERY_ROW,
+    bounds: tuple[UUID, UUID] = EVERY_LOAN,
 ) -> int:
     """Post what is missing of all loans that stand on `as_of`, in sums per event; returns how many loans that concerned.
 
@@ -83,24 +84,32 @@ def book_all(
     with connection.cursor() as cursor:
         cursor.execute(_BOOK_ALL, [legal_entity_id, as_of, list(events), *bounds])
         sums = cursor.fetchall()
-    if not sums:
-        return 0
+    moved = [Sum(*row) for row in sums]
+    post_sums(moved, legal_entity_id=legal_entity_id, day=day, step=step, part=bounds[0], now=now)
+    return max((item.loans for item in moved), default=0)
+
+
+def post_sums(sums: Sequence[Sum], *, legal_entity_id: UUID, day: dt.date, step: str, part: UUID, now: dt.datetime) -> None:
+    """Post what the running totals of many loans moved by, one entry per event, on the first open day from `day` on."""
+    amounts: dict[str, list[Posting]] = {}
+    for item in sums:
+        if item.amount:
+            amounts.setdefault(item.event, []).append(_posting(item.component, item.amount, item.party_ref, None))
+    if not amounts:
+        return
     open_day = ledger.hold_day(legal_entity_id, not_before=day)
-    for event in sorted({row[0] for row in sums}):
-        amounts = [_posting(component, amount, party_ref, None) for name, component, party_ref, amount, _count in sums if name == event]
-        if any(posting.amount for posting in amounts):
-            run = ledger_selectors.entries_on(legal_entity_id, open_day, event)
-            ledger.post(
-                legal_entity_id=legal_entity_id,
-                business_date=open_day,
-                event=event,
-                amounts=amounts,
-                reference=f"{day}/{step}/{bounds[0].hex[:12]}/{run + 1}",
-                narrative=_("End of day, all loans"),
-                actor=Actor.system("eod"),
-                now=now,
-            )
-    return max(row[4] for row in sums)
+    for event, postings in sorted(amounts.items()):
+        run = ledger_selectors.entries_on(legal_entity_id, open_day, event)
+        ledger.post(
+            legal_entity_id=legal_entity_id,
+            business_date=open_day,
+            event=event,
+            amounts=postings,
+            reference=f"{day}/{step}/{part.hex[:12]}/{run + 1}",
+            narrative=_("End of day, all loans"),
+            actor=Actor.system("eod"),
+            now=now,
+        )
 
 
 def _posting(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None) -> Posting:

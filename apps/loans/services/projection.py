@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,16 +13,16 @@ from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import replay_of
-from apps.loans.domain.state import LoanState, LoanStatus, RowStatus
+from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus
 from apps.loans.domain.terms import Component
-from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
+from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
+from apps.loans.services.running import Thresholds, run_of
 from apps.loans.services.targets import Key, Treatment, targets_of
 from apps.organisations.selectors import ParameterMissing, parameters_of
 
 _BALANCE_FIELDS: Final = [field.name for field in LoanBalance._meta.concrete_fields if not field.primary_key]
-_INSTALMENT_FIELDS: Final = [
-    field.name for field in Instalment._meta.concrete_fields if field.name not in ("id", "created_at", "loan", "no")
-]
+_ROW_FIELDS: Final = [field.name for field in Instalment._meta.concrete_fields if field.name not in ("id", "loan")]
+_RUN_FIELDS: Final = [field.name for field in LoanRun._meta.concrete_fields if not field.primary_key]
 _TRANSITIONS: Final = {
     "active": "activate",
     "overdue": "fall_overdue",
@@ -55,6 +54,19 @@ class Policy:
         )
         return next((str(name) for above, name in steps if dpd > above), str(LoanBalance.AssetClass.NORMAL))
 
+    @property
+    def thresholds(self) -> Thresholds:
+        """Days past due above which the books treat a loan otherwise."""
+        return Thresholds(
+            (
+                self.special_mention_above_dpd,
+                self.substandard_above_dpd,
+                self.doubtful_above_dpd,
+                self.loss_above_dpd,
+                self.non_accrual_above_dpd,
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Projection:
@@ -64,7 +76,7 @@ class Projection:
     state: LoanState
     balance: LoanBalance
     targets: dict[Key, Decimal]
-    rows_changed: bool
+    run: LoanRun | None
 
 
 def policy_on(legal_entity_id: UUID, day: dt.date) -> Policy:
@@ -83,16 +95,17 @@ def policy_on(legal_entity_id: UUID, day: dt.date) -> Policy:
         raise ParameterMissing(code=missing.args[0], on=day) from None
 
 
-def project(loan: Loan, transactions: Iterable[LoanTransaction], as_of: dt.date, policy: Policy, before: LoanBalance | None) -> Projection:
+def project(loan: Loan, transactions: Iterable[LoanTransaction], as_of: dt.date, policy: Policy) -> Projection:
     """Replay a loan to `as_of` and tell what its rows should say. Writes nothing. Raises `BadTerms`, `ArithmeticError`."""
-    return projection_of(loan, replay_of(loan, transactions, as_of), policy, before)
+    return projection_of(loan, replay_of(loan, transactions, as_of), policy)
 
 
-def projection_of(loan: Loan, state: LoanState, policy: Policy, before: LoanBalance | None) -> Projection:
+def projection_of(loan: Loan, state: LoanState, policy: Policy) -> Projection:
     """What a loan's rows should say by this state."""
-    asset_class = policy.asset_class(state.dpd)
+    asset_class, is_non_accrual = policy.asset_class(state.dpd), state.dpd > policy.non_accrual_above_dpd
+    own_refs = frozenset({str(loan.legal_entity_id), "own"})
     treatment = Treatment(
-        own_refs=frozenset({str(loan.legal_entity_id), "own"}),
+        own_refs=own_refs,
         interest_vat_rate=loan.interest_vat_rate,
         fee_vat_rate=loan.fee_vat_rate,
         non_accrual_above_dpd=policy.non_accrual_above_dpd,
@@ -115,39 +128,41 @@ def projection_of(loan: Loan, state: LoanState, policy: Policy, before: LoanBala
         dpd=state.dpd,
         next_due_date=min(unpaid, default=None),
         asset_class=asset_class,
-        is_non_accrual=state.dpd > policy.non_accrual_above_dpd,
-        rows_digest=_digest(state),
+        is_non_accrual=is_non_accrual,
     )
-    changed = before is None or before.rows_digest != balance.rows_digest
-    return Projection(loan, state, balance, targets_of(state, treatment), changed)
+    run = run_of(loan, state, policy.thresholds, own_refs, is_suspended=is_non_accrual)
+    return Projection(loan, state, balance, targets_of(state, treatment), run)
 
 
 def row_values(state: LoanState) -> list[dict[str, Any]]:
     """The fields of every instalment by this state."""
-    return [
-        {
-            "no": row.installment.no,
-            "starts_on": row.installment.start,
-            "due_date": row.installment.due_date,
-            "principal": row.installment.principal,
-            "interest": row.installment.interest,
-            "fee": row.installment.fee,
-            "penalty": row.penalty,
-            "compound": row.compound,
-            "paid_principal": row.installment.paid[Component.PRINCIPAL],
-            "paid_interest": row.installment.paid[Component.INTEREST],
-            "paid_fee": row.installment.paid[Component.FEE],
-            "paid_penalty": row.installment.paid[Component.PENALTY],
-            "paid_compound": row.installment.paid[Component.COMPOUND],
-            "status": row.status.value,
-        }
-        for row in state.rows
-    ]
+    return [_row_values(row) for row in state.rows]
 
 
-def _digest(state: LoanState) -> str:
-    text = "\n".join("|".join(map(str, values.values())) for values in row_values(state))
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+def _row_values(row: RowState) -> dict[str, Any]:
+    installment = row.installment
+    values: dict[str, Any] = {
+        "no": installment.no,
+        "starts_on": installment.start,
+        "ends_on": installment.end,
+        "due_date": installment.due_date,
+        "units": installment.units,
+        "bears": installment.bears,
+        "principal": installment.principal,
+        "interest": installment.interest,
+        "fee": installment.fee,
+        "penalty": row.penalty,
+        "compound": row.compound,
+        "late_since": installment.late_since,
+        "penalty_run": installment.penalty_run,
+        "compound_run": installment.compound_run,
+        "cleared_on": installment.cleared_on,
+        "status": row.status.value,
+    }
+    for component in Component:
+        values[f"paid_{component}"] = installment.paid[component]
+        values[f"waived_{component}"] = installment.waived[component]
+    return values
 
 
 def save(projections: Sequence[Projection], now: dt.datetime) -> None:
@@ -157,11 +172,23 @@ def save(projections: Sequence[Projection], now: dt.datetime) -> None:
     LoanBalance.objects.bulk_create(
         [projection.balance for projection in projections], update_conflicts=True, unique_fields=["loan"], update_fields=_BALANCE_FIELDS
     )
+    _save_runs(projections)
     _save_targets(projections)
+    _save_instalments(projections)
     for projection in projections:
-        if projection.rows_changed:
-            _save_instalments(projection)
         _save_state(projection)
+
+
+def _save_runs(projections: Sequence[Projection]) -> None:
+    LoanRun.objects.bulk_create(
+        [projection.run for projection in projections if projection.run],
+        update_conflicts=True,
+        unique_fields=["loan"],
+        update_fields=_RUN_FIELDS,
+    )
+    over = [projection.loan.id for projection in projections if projection.run is None]
+    if over:
+        LoanRun.objects.filter(loan__in=over).delete()
 
 
 def _save_targets(projections: Sequence[Projection]) -> None:
@@ -182,15 +209,22 @@ def _save_targets(projections: Sequence[Projection]) -> None:
     )
 
 
-def _save_instalments(projection: Projection) -> None:
-    values = row_values(projection.state)
-    Instalment.objects.bulk_create(
-        [Instalment(loan=projection.loan, **row) for row in values],
-        update_conflicts=True,
-        unique_fields=["loan", "no"],
-        update_fields=_INSTALMENT_FIELDS,
-    )
-    Instalment.objects.filter(loan=projection.loan).exclude(no__in=[row["no"] for row in values]).delete()
+def _save_instalments(projections: Sequence[Projection]) -> None:
+    """Write the rows that differ from what is stored, and take away those that are not of the plan any more."""
+    there: dict[tuple[UUID, int], dict[str, Any]] = {}
+    for values in Instalment.objects.filter(loan__in=[projection.loan.id for projection in projections]).values("loan_id", *_ROW_FIELDS):
+        there[values.pop("loan_id"), values["no"]] = values
+    changed = []
+    for projection in projections:
+        for row in row_values(projection.state):
+            if there.pop((projection.loan.id, row["no"]), None) != row:
+                changed.append(Instalment(loan=projection.loan, **row))
+    if changed:
+        Instalment.objects.bulk_create(
+            changed, update_conflicts=True, unique_fields=["loan", "no"], update_fields=[name for name in _ROW_FIELDS if name != "no"]
+        )
+    for loan_id, no in there:
+        Instalment.objects.filter(loan=loan_id, no=no).delete()
 
 
 def _save_state(projection: Projection) -> None:

@@ -11,25 +11,29 @@ from django.utils.translation import gettext as _
 from apps.common import clock
 from apps.common.actors import Actor
 from apps.ledger import services as ledger
-from apps.loans.models import LIVE, Loan, LoanBalance, LoanTransaction
+from apps.loans.models import LIVE, Loan, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.selectors import LoanUnknown
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, book_loan
 from apps.loans.services.errors import ValueDateRefused
 from apps.loans.services.projection import Policy, Projection, policy_on, project, save
-from apps.organisations.selectors import business_date
+from apps.loans.services.sums import take_over
 
 _ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass
 class LoanFile:
-    """A loan under lock with its transactions and where it stands."""
+    """A loan under lock with its transactions and where it stands.
+
+    `accrued_to` is the day to which interest of the loan is in the books, by deeds on it and by sums; None when it does not run.
+    """
 
     loan: Loan
     actor: Actor
     now: dt.datetime
     today: dt.date
     balance: LoanBalance | None = None
+    accrued_to: dt.date | None = None
     transactions: list[LoanTransaction] = field(default_factory=list)
 
     @property
@@ -43,12 +47,8 @@ class LoanFile:
         What an end of day has projected but not booked yet is booked first, as that end of day would have.
         """
         self._book_pending()
-        if self.balance is None or self.balance.as_of >= day:
-            return
-        if self.loan.state not in LIVE:
-            return
-        while self.balance.as_of < day and self.loan.state in LIVE:
-            self.project(self.balance.as_of + _ONE_DAY)
+        while self.accrued_to and self.accrued_to < day and self.loan.state in LIVE:
+            self.project(self.accrued_to + _ONE_DAY)
             self._book_pending()
 
     def _book_pending(self) -> None:
@@ -68,9 +68,9 @@ class LoanFile:
 
     def project(self, as_of: dt.date) -> Projection:
         """Replay to `as_of` and write the loan's rows."""
-        projection = project(self.loan, self.transactions, as_of, self._policy(as_of), self.balance)
+        projection = project(self.loan, self.transactions, as_of, self._policy(as_of))
         save([projection], self.now)
-        self.balance = projection.balance
+        self.balance, self.accrued_to = projection.balance, as_of
         return projection
 
     def _policy(self, as_of: dt.date) -> Policy:
@@ -104,11 +104,14 @@ def open_file(loan_id: UUID, actor: Actor, now: dt.datetime) -> LoanFile:
     loan = Loan.objects.select_for_update().within(actor.data_scope).filter(id=loan_id).first()
     if loan is None:
         raise LoanUnknown(loan_id=loan_id)
+    today = take_over(loan)
+    balance = LoanBalance.objects.get(loan=loan)
     return LoanFile(
         loan=loan,
         actor=actor,
         now=now,
-        today=business_date(loan.legal_entity_id),
-        balance=LoanBalance.objects.get(loan=loan),
+        today=today,
+        balance=balance,
+        accrued_to=LoanRun.objects.filter(loan=loan).values_list("as_of", flat=True).first(),
         transactions=list(LoanTransaction.objects.filter(loan=loan).order_by("value_date", "id")),
     )

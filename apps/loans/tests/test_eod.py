@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from apps.common.clock import beijing
 from apps.ledger import selectors as ledger
 from apps.ledger.models import JournalEntry, JournalLine
-from apps.loans import eod, selectors, services
+from apps.loans import audit, eod, selectors, services
 from apps.loans.models import Loan, LoanBalance
+from apps.loans.services import aging, sums
 from apps.loans.tests.factories import (
     START,
     SYSTEM,
@@ -80,8 +81,9 @@ def test_many_loans_make_one_entry_a_day():
 def test_a_step_run_again_books_nothing_more():
     entity = a_lender()
     a_loan(entity)
+    parts = eod.ranges(entity_id=entity.id, day=START, now=NOW)
     for _ in range(2):
-        for part in eod.partitions(entity_id=entity.id, day=START, now=NOW):
+        for part in parts:
             eod.accrual(entity_id=entity.id, day=START, partition=part, now=NOW)
     assert JournalEntry.objects.filter(event="accrual").count() == 1
 
@@ -89,9 +91,14 @@ def test_a_step_run_again_books_nothing_more():
 def test_cut_in_any_partitions_the_books_say_the_same(monkeypatch):
     one, two = a_lender("CUT1"), a_lender("CUT2")
     loans = {lender: [a_loan(lender) for _ in range(5)] for lender in (one, two)}
-    monkeypatch.setattr(selectors.due, "LOANS_PER_PART", 500)
     close_through(one, dt.date(2025, 2, 25))
-    monkeypatch.setattr(selectors.due, "LOANS_PER_PART", 2)
+    for module, size in (
+        (eod, "LOANS_PER_RANGE"),
+        (sums, "REPLAYS_PER_PART"),
+        (aging, "LOANS_PER_PART"),
+        (selectors.due, "LOANS_PER_PART"),
+    ):
+        monkeypatch.setattr(module, size, 2)
     close_through(two, dt.date(2025, 2, 25))
     assert all(Loan.objects.get(id=loan.id).state == "overdue" for group in loans.values() for loan in group)
     mine, theirs = (
@@ -107,15 +114,20 @@ def test_a_loan_with_a_problem_is_set_aside_and_catches_up():
     good, bad = a_loan(entity), a_loan(entity)
     terms = dict(Loan.objects.get(id=bad.id).terms)
     Loan.objects.filter(id=bad.id).update(terms={**terms, "installments": 0})
-    run_end_of_day(entity, START)
-    aside = [row.set_aside for row in StepRun.objects.filter(step="accrual", day=START)]
-    assert len(aside) == 1
-    assert aside[0][0][0] == bad.number
-    assert "installments" in aside[0][0][1]
-    assert LoanBalance.objects.get(loan=good).as_of == START + dt.timedelta(days=1)
+    first_due = dt.date(2025, 2, 20)
+    run_end_of_day(entity, first_due + dt.timedelta(days=1))
+    for day in (first_due, first_due + dt.timedelta(days=1)):
+        (aside,) = StepRun.objects.get(step="late", day=day).set_aside
+        assert aside[0] == bad.number
+        assert "installments" in aside[1]
+    assert LoanBalance.objects.get(loan=good).dpd == 2
+    assert LoanBalance.objects.get(loan=bad).dpd == 0
+    behind = {check.name: check.first_offender for check in audit.checks(entity.id) if not check.ok}
+    assert bad.number in behind["books closed on D hold accrual to D + 1"]
     Loan.objects.filter(id=bad.id).update(terms=terms)
-    run_end_of_day(entity, START + dt.timedelta(days=1))
-    assert books(entity)["113201"] == 2 * D("71.01")
+    run_end_of_day(entity, first_due + dt.timedelta(days=2))
+    assert books(entity)["113201"] == 2 * (D("1455.78") + D("102.84"))
+    assert books(entity)["113202"] == 2 * D("5.51")
     assert_sound(entity)
 
 
@@ -126,9 +138,8 @@ def test_dpd_class_and_news_of_a_day():
     assert told("LoanFellOverdue") == []
     first_due = dt.date(2025, 2, 20)
     assert [row.loan_id for row in selectors.due_loans(entity.id, first_due, {})] == [loan.id]
-    due = selectors.due_of(loan.id, first_due)
-    assert due is not None
-    assert due.total == D("5596.86")
+    dues, unclear = selectors.dues_of([loan.id], first_due)
+    assert ([due.total for due in dues], unclear) == ([D("5596.86")], {})
     close_through(entity, dt.date(2025, 2, 20))
     assert [(event["dpd"], event["overdue_total"]) for event in told("LoanFellOverdue")] == [(1, "5598.70")]
     assert selectors.loan_brief(loan.id).asset_class == "normal", "technical delay"
@@ -146,7 +157,7 @@ def test_a_payment_booked_while_the_day_closes_belongs_to_the_next_day():
     for lender in (entity, twin):
         close_through(lender, dt.date(2025, 2, 20))
     day = dt.date(2025, 2, 21)
-    eod.late(entity_id=entity.id, day=day, partition=eod.late_partitions(entity_id=entity.id, day=day, now=NOW)[0], now=NOW)
+    eod.penalty(entity_id=entity.id, day=day, partition=eod.late_parts(entity_id=entity.id, day=day, now=NOW)[0], now=NOW)
     services.record_repayment(
         loan_id=loan.id, amount=D("5600.00"), value_date=dt.date(2025, 2, 22), source="debit", reference="r", actor=SYSTEM,
         now=beijing(dt.date(2025, 2, 22), 0, 30),
