@@ -1,7 +1,9 @@
 """The loan core: pure functions on frozen dataclasses. No Django, no clock, no I/O; `as_of` is a parameter."""
 
 from apps.loans.domain.daycount import DayCount
+from apps.loans.domain.earnings import interest_refund, subsidy_earned
 from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry
+from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.floating import floating_rate, reset_dates
 from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.irr import periodic_irr, xirr
@@ -17,6 +19,8 @@ from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus, 
 from apps.loans.domain.terms import (
     COMPONENTS,
     AllocationOrder,
+    AllocationRule,
+    Bucket,
     Component,
     Floating,
     Frequency,
@@ -26,17 +30,23 @@ from apps.loans.domain.terms import (
     MonthEnd,
     Repricing,
     Rounding,
+    Tranche,
 )
-from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
+from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction
 
 __all__ = [
     "COMPONENTS",
     "Allocation",
     "AllocationOrder",
+    "AllocationRule",
     "Amounts",
     "BadTerms",
+    "Bucket",
     "Component",
     "DayCount",
+    "FeeBasis",
+    "FeeRule",
+    "FeeTime",
     "Floating",
     "Frequency",
     "Funder",
@@ -47,6 +57,7 @@ __all__ = [
     "LoanTerms",
     "Method",
     "MonthEnd",
+    "Pauses",
     "Payoff",
     "PrepaymentMode",
     "Quote",
@@ -58,11 +69,13 @@ __all__ = [
     "RowStatus",
     "Schedule",
     "ScheduleRow",
+    "Tranche",
     "Transaction",
     "TransactionState",
     "build_schedule",
     "check_entry",
     "floating_rate",
+    "interest_refund",
     "make_quote",
     "parse_quote_request",
     "parse_terms",
@@ -78,5 +91,6 @@ __all__ = [
     "split_components",
     "split_flow",
     "state_to_json",
+    "subsidy_earned",
     "xirr",
 ]

@@ -1,13 +1,15 @@
 """What is owed on a day, and the order in which money pays it. Rules: docs/rules/waterfall.md."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from apps.common.money import ZERO
+from apps.loans.domain.fees import FeeTime
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.position import Lot, Position, Purse
-from apps.loans.domain.terms import COMPONENTS, AllocationOrder, Component
+from apps.loans.domain.terms import COMPONENTS, AllocationOrder, Bucket, Component
 
 _LATE_RUNS_ON = (Component.PRINCIPAL, Component.INTEREST)
 
@@ -32,10 +34,18 @@ def _charged(position: Position, row: Installment, component: Component, day: da
     return row.compound_to(day, position.penalty_rate, position.terms)
 
 
-def payable(position: Position) -> Iterator[tuple[int, Component]]:
+def payable(position: Position, day: date) -> Iterator[tuple[int, Component]]:
     """Every (row, component) money may go to, in the order of the product's waterfall, oldest due date first."""
     first = position.first_open
     indexes = [index for index, row in enumerate(position.rows[first:], start=first) if index < position.due_count or row.fee]
+    if position.rule is not None:
+        order, rows = position.rule.order, position.rows
+        return (
+            (index, component)
+            for bucket, component in order
+            for index in indexes
+            if (rows[index].due_date < day) is (bucket is Bucket.OVERDUE)
+        )
     if position.terms.allocation is AllocationOrder.BY_INSTALMENT:
         return ((index, component) for index in indexes for component in position.terms.waterfall)
     return ((index, component) for component in position.terms.waterfall for index in indexes)
@@ -44,7 +54,7 @@ def payable(position: Position) -> Iterator[tuple[int, Component]]:
 def owed_by_component(position: Position, day: date) -> dict[Component, Decimal]:
     """All that is due and unpaid on `day`, penalty included."""
     totals = dict.fromkeys(COMPONENTS, ZERO)
-    for index, component in payable(position):
+    for index, component in payable(position, day):
         totals[component] += owed(position, index, component, day)
     return totals
 
@@ -52,7 +62,7 @@ def owed_by_component(position: Position, day: date) -> dict[Component, Decimal]
 def pay_due(position: Position, day: date, purse: Purse) -> None:
     """Pay what is due on `day` out of `purse`, never what is not yet due; what is over stays in the purse."""
     left = purse.total
-    for index, component in payable(position):
+    for index, component in payable(position, day):
         if left <= 0:
             break
         amount = min(owed(position, index, component, day), left)
@@ -69,7 +79,7 @@ def waive_due(
 ) -> Decimal:
     """Waive what is due of the components in `limits`, each up to its limit, all up to `amount`; returns what was."""
     waived = ZERO
-    for index, component in payable(position):
+    for index, component in payable(position, day):
         if component not in limits:
             continue
         part = owed(position, index, component, day)
@@ -108,11 +118,29 @@ def settle(position: Position, index: int, component: Component, amount: Decimal
 
 
 def fall_due(position: Position, day: date) -> None:
-    """Let every row with a due date up to `day` fall due, in turn; credit pays it on its due day."""
+    """Let every row with a due date up to `day` fall due, in turn, and fees with them; credit pays it on its due day."""
     while position.due_count < len(position.rows) and position.rows[position.due_count].due_date <= day:
-        row = position.rows[position.due_count]
-        position.rows[position.due_count] = row.cleared(row.due_date)
+        index = position.due_count
+        row = position.rows[index]
+        if position.terms.fees:
+            _charge_late_fees(position, row.due_date)
+        position.rows[index] = row.cleared(row.due_date)
         position.due_count += 1
         position.balance -= row.principal
+        if position.terms.fees:
+            position.charge_fees(FeeTime.INSTALMENT, index)
         if position.credit.total > 0:
             pay_due(position, row.due_date, position.credit)
+    if position.terms.fees:
+        _charge_late_fees(position, day)
+
+
+def _charge_late_fees(position: Position, day: date) -> None:
+    """Charge, once each, the fees of rows that by `day` are unpaid for longer than the days of grace."""
+    if position.written_off_on is not None:
+        return
+    for index in range(position.first_open, position.due_count):
+        row = position.rows[index]
+        if row.cleared_on is None and not row.late_fee_charged and position.days_late(row, day) > position.terms.grace_days:
+            position.rows[index] = replace(row, late_fee_charged=True)
+            position.charge_fees(FeeTime.OVERDUE, index)

@@ -12,6 +12,7 @@ from enum import Enum
 from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation, Debt, amortise, keep_installment, keep_principals
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.fees import FeeTime
 from apps.loans.domain.position import Lot, Position, emptied
 from apps.loans.domain.terms import Component, Method
 from apps.loans.domain.transactions import Transaction
@@ -77,16 +78,18 @@ def disburse(position: Position, transaction: Transaction) -> str | None:
     amount, day = transaction.amount or ZERO, transaction.value_date
     if position.disbursed + amount > position.terms.principal:
         raise BadTerms("amount", f"disbursements add up to more than the principal {position.terms.principal}")
-    position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
     if position.opened_on is None:
         position.open(day, amount)
+        position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
         return None
     index = position.open_index(day)
     if index >= len(position.rows):
-        raise BadTerms("value_date", f"tranche {transaction.id} comes after the last due date")
+        return "no instalment is left to pay this tranche back"
+    position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
     position.disbursed += amount
     position.flat_base += amount
     replan_from(position, day, index, position.rest(index) + amount, Replan.ANEW)
+    position.charge_fees(FeeTime.DISBURSEMENT, index, amount)
     return None
 
 

@@ -60,7 +60,7 @@ def _charge_more(position: Position, day: date, identity: str, component: Compon
 def _charge_less(position: Position, day: date, identity: str, component: Component, amount: Decimal) -> Decimal:
     """Take `amount` off what is owed, oldest first, principal then also off the rest; returns what could be taken."""
     left = amount
-    for index, part in list(payable(position)):
+    for index, part in list(payable(position, day)):
         if part is not component:
             continue
         row = position.rows[index]

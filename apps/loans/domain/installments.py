@@ -54,6 +54,7 @@ class Installment:
     compound_adjusted: Decimal = ZERO
     owed_again_since: date | None = None
     stays_late: bool = False
+    late_fee_charged: bool = False
 
     def unsettled(self, component: Component, charged: Decimal) -> Decimal:
         """What is left of `charged` after payments and waivers."""

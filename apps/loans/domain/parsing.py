@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 from apps.common.money import parse_money
 from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.terms import (
     AllocationOrder,
+    AllocationRule,
+    Bucket,
     Component,
     Floating,
     Frequency,
@@ -24,8 +27,9 @@ from apps.loans.domain.terms import (
     MonthEnd,
     Repricing,
     Rounding,
+    Tranche,
 )
-from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
+from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction
 
 _PLAIN = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -124,11 +128,17 @@ def _waterfall(field: str, value: Any) -> tuple[Component, ...]:
     return tuple(_word(Component)(field, item) for item in _list(field, value))
 
 
+def _parts(field: str, value: Any, required: set[str], optional: set[str]) -> Mapping[str, Any]:
+    """An object with all of the required keys and none but the optional ones besides."""
+    if not isinstance(value, Mapping) or not required <= set(value) <= required | optional:
+        raise BadTerms(field, "each must have " + ", ".join(sorted(required)) + "; may have " + ", ".join(sorted(optional) or ["no more"]))
+    return value
+
+
 def _funders(field: str, value: Any) -> tuple[Funder, ...]:
     funders = []
     for item in _list(field, value):
-        if not isinstance(item, Mapping) or set(item) != {"party_ref", "parts"}:
-            raise BadTerms(field, 'each must be {"party_ref", "parts"}')
+        item = _parts(field, item, {"party_ref", "parts"}, set())
         funders.append(Funder(_text(field, item["party_ref"]), _whole(field, item["parts"])))
     return tuple(funders)
 
@@ -140,10 +150,42 @@ def _basis_points(field: str, value: Any) -> int:
 
 
 def _floating(field: str, value: Any) -> Floating:
-    if not isinstance(value, Mapping) or set(value) != {"index", "spread_bp", "repricing"}:
-        raise BadTerms(field, 'must be {"index", "spread_bp", "repricing"}')
+    value = _parts(field, value, {"index", "spread_bp", "repricing"}, set())
     repricing = _word(Repricing)(field, value["repricing"])
     return Floating(_text(field, value["index"]), _basis_points(field, value["spread_bp"]), repricing)
+
+
+def _fees(field: str, value: Any) -> tuple[FeeRule, ...]:
+    fees = []
+    for item in _list(field, value):
+        part = _parts(field, item, {"name", "when", "of"}, {"amount", "percent", "min", "max"})
+        basis = _word(FeeBasis)(field, part["of"])
+        key, read = ("amount", _money) if basis is FeeBasis.FLAT else ("percent", _percent)
+        if {"amount", "percent"} & set(part) != {key}:
+            raise BadTerms(field, f"a fee of {basis} has {key}")
+        limits = {name: _money(field, part[short]) for name, short in (("minimum", "min"), ("maximum", "max")) if short in part}
+        when = _word(FeeTime)(field, part["when"])
+        fees.append(FeeRule(name=_text(field, part["name"]), when=when, of=basis, value=read(field, part[key]), **limits))
+    return tuple(fees)
+
+
+def _allocation_rules(field: str, value: Any) -> tuple[AllocationRule, ...]:
+    """Each {"order": ["overdue.fee", …], "kinds": […], "min_dpd": n}; the first that fits a transaction counts."""
+    rules = []
+    for item in _list(field, value):
+        part = _parts(field, item, {"order"}, {"kinds", "min_dpd"})
+        order = []
+        for place in _list(field, part["order"]):
+            bucket, _, component = _text(field, place).partition(".")
+            order.append((_word(Bucket)(field, bucket), _word(Component)(field, component)))
+        kinds = frozenset(_word(Kind)(field, kind).value for kind in _list(field, part.get("kinds", [])))
+        rules.append(AllocationRule(tuple(order), kinds, _whole(field, part.get("min_dpd", 0))))
+    return tuple(rules)
+
+
+def _tranches(field: str, value: Any) -> tuple[Tranche, ...]:
+    parts = [_parts(field, item, {"on", "amount"}, set()) for item in _list(field, value)]
+    return tuple(Tranche(parse_date(field, part["on"]), _money(field, part["amount"])) for part in parts)
 
 
 _QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
@@ -180,6 +222,9 @@ _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
     "prepay_fee_free_after": _whole,
     "waterfall": _waterfall,
     "allocation": _word(AllocationOrder),
+    "allocation_rules": _allocation_rules,
+    "fees": _fees,
+    "tranches": _tranches,
     "funders": _funders,
     "borrower_ref": _text,
     "party_ref": _text,
@@ -266,6 +311,8 @@ _TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "until": parse_date,
     "owner_ref": _text,
     "shares": _shares,
+    "pauses": _word(Pauses),
+    "fraud": _flag,
 }
 
 

@@ -12,9 +12,10 @@ from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation
 from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, free_spans, periods
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.fees import FeeBasis, FeeTime
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.schedule import first_amortisation
-from apps.loans.domain.terms import Component, LoanTerms, Method
+from apps.loans.domain.terms import AllocationRule, Component, LoanTerms, Method
 
 _NOTHING = Decimal(0)
 
@@ -80,7 +81,8 @@ class Position:
     Rows before `first_open` are settled, those before `due_count` have fallen due; `balance` is the principal of the
     others. `interest_charged` is interest charged apart from the rows, at prepayments; with the rows' own it makes
     the interest accrued so far. `payments` are the ids of transactions that brought money, `taken_back` what later
-    chargebacks took of allocation n.
+    chargebacks took of allocation n, `fees_charged` the sum of what the terms' own fees charged; `rule` is the order of
+    payment of the transaction at hand, when the terms have one for it.
     """
 
     terms: LoanTerms
@@ -102,7 +104,11 @@ class Position:
     terminated_on: date | None = None
     owner_ref: str = ""
     shares: tuple[Decimal, ...] = ()
+    is_fraud: bool = False
     pauses: tuple[Span, ...] = ()
+    delinquency_pauses: tuple[Span, ...] = ()
+    rule: AllocationRule | None = None
+    fees_charged: Decimal = ZERO
     payments: set[str] = field(default_factory=set)
     taken_back: dict[int, Decimal] = field(default_factory=dict)
     due_days: DueDays = field(init=False)
@@ -122,6 +128,7 @@ class Position:
         self.set_rate(terms.annual_rate)
         self.rows = [blank_installment(period) for period in plan]
         self.write_plan(0, first_amortisation(terms, plan, amount), amount)
+        self.charge_fees(FeeTime.DISBURSEMENT, 0, amount)
 
     def set_rate(self, rate: Decimal) -> None:
         """Take a new annual rate, and with it a new penalty rate: min(rate x (1 + uplift), cap)."""
@@ -147,6 +154,34 @@ class Position:
         beyond = self.rows[index + len(plan.rows) :]
         self.rows = planned + [emptied(row) for row in beyond if row.fee]
 
+    def charge_fees(self, when: FeeTime, index: int, paid_out: Decimal = ZERO) -> None:
+        """Charge in row `index` what the terms ask at this time."""
+        for rule in self.terms.fees:
+            if rule.when is not when:
+                continue
+            row = self.rows[index]
+            base = {
+                FeeBasis.FLAT: ZERO,
+                FeeBasis.AMOUNT: paid_out or self.disbursed,
+                FeeBasis.INSTALMENT: row.principal + row.interest,
+                FeeBasis.PRINCIPAL: row.principal,
+                FeeBasis.INTEREST: row.interest,
+                FeeBasis.OVERDUE: row.unpaid_principal + row.unpaid_interest,
+            }[rule.of]
+            fee = rule.amount_of(base, self.terms.rounding.value)
+            self.rows[index] = replace(row, fee=row.fee + fee)
+            self.fees_charged += fee
+            self.first_open = min(self.first_open, index)
+
+    def days_late(self, row: Installment, day: date) -> int:
+        """Days past due of an unpaid row, without those on which they do not count."""
+        first = row.past_due_from
+        paused = sum(
+            (max((min(until, day) - max(start, first)).days, 0) for start, until in self.delinquency_pauses),
+            start=0,
+        )
+        return max((day - first).days - paused, 0)
+
     def open_index(self, day: date) -> int:
         """Index of the row whose period is running on `day`; the number of rows when none is."""
         index = self.due_count
@@ -160,6 +195,7 @@ class Position:
             self.rows[self.due_count] = row.cleared(row.due_date)
             self.due_count += 1
             self.balance -= row.principal
+            self.charge_fees(FeeTime.INSTALMENT, self.due_count - 1)
 
     def rest(self, index: int) -> Decimal:
         """Principal of the rows from `index` on."""

@@ -25,7 +25,7 @@ from apps.loans.domain.state import (
     payoff_of,
     row_states,
 )
-from apps.loans.domain.terms import Component, LoanTerms
+from apps.loans.domain.terms import AllocationRule, Component, LoanTerms
 from apps.loans.domain.transactions import Kind, Transaction, as_history, reversals
 
 Handler = Callable[[Position, Transaction], str | None]
@@ -53,6 +53,7 @@ _HANDLERS: dict[Kind, Handler] = {
     Kind.OWNER_TRANSFER: changes.transfer_owner,
 }
 
+_PLANNED = "tranche-"
 _MONEY_IN = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
 
@@ -65,10 +66,11 @@ def replay(
 ) -> LoanState:
     """The loan on day `as_of`: transactions with value date up to it, interest and penalty for the days before it.
 
-    The whole principal is paid out on `terms.start` unless there is a disbursement among the transactions. Raises
+    The whole principal is paid out on `terms.start`, or the tranches of the terms each on its day (as transactions
+    `tranche-1` …), unless there is a disbursement among the transactions. Raises
     `BadTerms` for transactions that cannot be a loan's history.
     """
-    history = as_history(terms, transactions)
+    history = as_history(terms, _with_tranches(terms, transactions))
     known = [item for item in history if item.value_date <= as_of]
     reversed_by = reversals(known)
     position = Position(terms, is_working_day)
@@ -84,6 +86,18 @@ def replay(
     told = _told(known, position, reversed_by, remarks)
     is_cancelled = explicit and not any(item.kind is Kind.DISBURSEMENT and item.id not in reversed_by for item in history)
     return _state(position, as_of, told, is_cancelled=is_cancelled)
+
+
+def _with_tranches(terms: LoanTerms, transactions: Iterable[Transaction]) -> list[Transaction]:
+    """The transactions, with the tranches of the terms as long as nothing was paid out otherwise."""
+    history = list(transactions)
+    if any(item.kind is Kind.DISBURSEMENT and not item.id.startswith(_PLANNED) for item in history):
+        return history
+    planned = (
+        Transaction(id=f"{_PLANNED}{no}", kind=Kind.DISBURSEMENT, value_date=tranche.on, amount=tranche.amount)
+        for no, tranche in enumerate(terms.tranches, start=1)
+    )
+    return [*history, *planned]
 
 
 def check_entry(
@@ -113,7 +127,20 @@ def _apply(position: Position, transaction: Transaction) -> str | None:
             return None
         if transaction.kind not in (Kind.REFUND, Kind.CHARGEBACK):
             return "the loan is not open"
-    return _HANDLERS[transaction.kind](position, transaction)
+    position.rule = _rule_for(position, transaction)
+    remark = _HANDLERS[transaction.kind](position, transaction)
+    position.rule = None
+    return remark
+
+
+def _rule_for(position: Position, transaction: Transaction) -> AllocationRule | None:
+    """The first allocation rule of the terms for this kind of transaction and these days past due."""
+    rules = position.terms.allocation_rules
+    if not rules:
+        return None
+    day = transaction.value_date
+    dpd = days_past_due(position, row_states(position, day), day)
+    return next((rule for rule in rules if dpd >= rule.min_dpd and rule.fits(transaction.kind)), None)
 
 
 def _told(
@@ -132,7 +159,7 @@ def _told(
 
 def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], *, is_cancelled: bool) -> LoanState:
     rows = row_states(position, as_of)
-    dpd = days_past_due(rows, position.due_count, as_of)
+    dpd = days_past_due(position, rows, as_of)
     outstanding = outstanding_on(position, as_of)
     return LoanState(
         terms=position.terms,
@@ -149,6 +176,8 @@ def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], 
         interest_charged=position.interest_charged,
         opened_on=position.opened_on,
         owner_ref=position.owner_ref,
+        is_fraud=position.is_fraud,
+        fees_charged=position.fees_charged,
         rows=rows or _planned_rows(position, is_cancelled),
         transactions=told,
         allocations=tuple(position.allocations),

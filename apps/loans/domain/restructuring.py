@@ -17,7 +17,7 @@ from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.position import Position, blank_installment
 from apps.loans.domain.terms import Frequency, Method
-from apps.loans.domain.transactions import Kind, Transaction
+from apps.loans.domain.transactions import Kind, Pauses, Transaction
 
 _BY_SHARES = (Method.CUSTOM, Method.STEP)
 _NOTHING_LEFT = "no instalment is left to change"
@@ -74,8 +74,14 @@ def change_due_day(position: Position, transaction: Transaction) -> str | None:
 
 
 def pause_interest(position: Position, transaction: Transaction) -> str | None:
-    """No interest from the value date until `until`; the plan takes the shorter periods at once, penalty goes on."""
+    """No interest from the value date until `until`; the plan takes the shorter periods at once, penalty goes on.
+
+    A pause of delinquency stops the count of days past due instead, and nothing else.
+    """
     day = transaction.value_date
+    if transaction.pauses is Pauses.DELINQUENCY:
+        position.delinquency_pauses = _merged([*position.delinquency_pauses, (day, transaction.until or day)])
+        return None
     index = position.open_index(day)
     if index >= len(position.rows):
         return _NOTHING_LEFT

@@ -61,7 +61,7 @@ class LoanState:
 
     `outstanding` holds all principal not yet repaid, and what is due and unpaid of the rest; `accrued_interest` is
     what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year;
-    `owner_ref` an external owner to whom the loan was sold, else empty.
+    `owner_ref` an external owner to whom the loan was sold, else empty; `fees_charged` what the terms' own fees charged.
     """
 
     terms: LoanTerms
@@ -78,6 +78,8 @@ class LoanState:
     interest_charged: Decimal
     opened_on: date | None
     owner_ref: str
+    is_fraud: bool
+    fees_charged: Decimal
     rows: tuple[RowState, ...]
     transactions: tuple[TransactionState, ...]
     allocations: tuple[Allocation, ...]
@@ -134,7 +136,7 @@ def _row_status(position: Position, row: Installment, amounts: Amounts, day: dat
         return RowStatus.FUTURE if position.balance or row.unpaid_interest or amounts[Component.FEE] else RowStatus.PAID
     if not any(amounts.values()):
         return RowStatus.PAID
-    if is_unpaid(amounts) and (day - row.past_due_from).days > position.terms.grace_days:
+    if is_unpaid(amounts) and position.days_late(row, day) > position.terms.grace_days:
         return RowStatus.OVERDUE
     return RowStatus.DUE
 
@@ -144,10 +146,10 @@ def is_unpaid(amounts: Amounts) -> bool:
     return any(amount for component, amount in amounts.items() if component is not Component.FEE)
 
 
-def days_past_due(rows: tuple[RowState, ...], due_count: int, day: date) -> int:
-    """Days since the due date of the oldest unpaid instalment; grace does not stop the count."""
-    unpaid = (row.installment.past_due_from for row in rows[:due_count] if is_unpaid(row.owed))
-    return max((day - min(unpaid, default=day)).days, 0)
+def days_past_due(position: Position, rows: tuple[RowState, ...], day: date) -> int:
+    """Days since the due date of the oldest unpaid instalment; grace does not stop the count, only a pause of it does."""
+    due = rows[: position.due_count]
+    return max((position.days_late(row.installment, day) for row in due if is_unpaid(row.owed)), default=0)
 
 
 def outstanding_on(position: Position, day: date) -> Amounts:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from apps.common.money import CENT, MAX_MONEY, ZERO
 from apps.loans.domain.daycount import DayCount, month_day
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.fees import MAX_FEES, FeeRule
 
 MAX_INSTALLMENTS = 1200
 MAX_EVERY = 366
@@ -66,6 +67,42 @@ class MonthEnd(StrEnum):
 
     LAST_DAY = "last_day"
     NEXT_FIRST = "next_first"
+
+
+class Bucket(StrEnum):
+    """Parts past their due date, and parts due today (a fee is due from its value date)."""
+
+    OVERDUE = "overdue"
+    DUE = "due"
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationRule:
+    """An order of payment for some kinds of transaction (none named: all), once days past due reach `min_dpd`.
+
+    Each (bucket, component) stands once; inside one, the oldest instalment is paid first.
+    """
+
+    order: tuple[tuple[Bucket, Component], ...]
+    kinds: frozenset[str] = frozenset()
+    min_dpd: int = 0
+
+    def __post_init__(self) -> None:
+        _check_whole("allocation_rules", self.min_dpd, 0, MAX_DAYS)
+        if sorted(self.order) != sorted((bucket, component) for bucket in Bucket for component in Component):
+            raise BadTerms("allocation_rules", "order must name each component once as overdue and once as due")
+
+    def fits(self, kind: str) -> bool:
+        """Whether it speaks of this kind of transaction."""
+        return not self.kinds or kind in self.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Tranche:
+    """A part of the principal to be paid out on a day agreed in the terms."""
+
+    on: date
+    amount: Decimal
 
 
 class Rounding(StrEnum):
@@ -145,6 +182,9 @@ class LoanTerms:
     prepay_fee_free_after: int | None = None
     waterfall: tuple[Component, ...] = COMPONENTS
     allocation: AllocationOrder = AllocationOrder.BY_INSTALMENT
+    allocation_rules: tuple[AllocationRule, ...] = ()
+    fees: tuple[FeeRule, ...] = ()
+    tranches: tuple[Tranche, ...] = ()
     funders: tuple[Funder, ...] = ()
     borrower_ref: str = ""
     party_ref: str = ""
@@ -157,6 +197,7 @@ class LoanTerms:
         self._check_method()
         self._check_graces()
         self._check_servicing()
+        self._check_lists()
 
     @property
     def anchor(self) -> int | None:
@@ -251,6 +292,21 @@ class LoanTerms:
                 raise BadTerms("funders", f"parts must add up to {SHARES_WHOLE}")
             if len({funder.party_ref for funder in self.funders}) != len(self.funders):
                 raise BadTerms("funders", "each party_ref may appear once")
+
+    def _check_lists(self) -> None:
+        if len(self.fees) > MAX_FEES or len({fee.name for fee in self.fees}) != len(self.fees):
+            raise BadTerms("fees", f"at most {MAX_FEES}, each with its own name")
+        if len(self.allocation_rules) > MAX_FEES:
+            raise BadTerms("allocation_rules", f"at most {MAX_FEES}")
+        days = [tranche.on for tranche in self.tranches]
+        if not days:
+            return
+        if len(days) > MAX_INSTALLMENTS or days[0] != self.start or days != sorted(set(days)):
+            raise BadTerms("tranches", "the first must be on the start date, each later one on a later day")
+        for tranche in self.tranches:
+            _check_money("tranches", tranche.amount, above_zero=True)
+        if sum(tranche.amount for tranche in self.tranches) != self.principal:
+            raise BadTerms("tranches", f"must add up to the principal {self.principal}")
 
 
 def _check_money(field: str, amount: Decimal, *, above_zero: bool = False) -> None:

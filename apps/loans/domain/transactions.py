@@ -44,6 +44,13 @@ class PrepaymentMode(StrEnum):
     SHORTEN = "shorten"
 
 
+class Pauses(StrEnum):
+    """What a pause stops: interest, or the count of days past due."""
+
+    INTEREST = "interest"
+    DELINQUENCY = "delinquency"
+
+
 _LONGEST_PAUSE = timedelta(days=3660)
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 _NEEDS_AMOUNT = frozenset(
@@ -68,7 +75,8 @@ class Transaction:
 
     `components` splits a waiver, where one with None takes what the amount still allows, or holds the signed
     corrections of an adjustment. `shares` are the parts of a custom plan's rows still to come; `until` is the first day
-    after a pause; `reverses` names the target of a reversal, or the payment that a chargeback takes back.
+    after a pause, `pauses` what it stops; `fraud` marks a write-off; `reverses` names the target of a reversal, or the
+    payment that a chargeback takes back.
     Raises `BadTerms` when the kind lacks what it needs. The booking time plays no part and is kept by the caller.
     """
 
@@ -86,6 +94,8 @@ class Transaction:
     until: date | None = None
     owner_ref: str | None = None
     shares: tuple[Decimal, ...] = ()
+    pauses: Pauses = Pauses.INTEREST
+    fraud: bool = False
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -98,6 +108,8 @@ class Transaction:
             raise BadTerms("reverses", f"{self.kind} {self.id} reverses nothing: only a reversal does")
         if self.kind is Kind.WAIVER and not self.amount and not self.components:
             raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
+        if self.fraud and self.kind is not Kind.WRITE_OFF:
+            raise BadTerms("fraud", "marks a write-off only")
         if self.due_day is not None and not 1 <= self.due_day <= 31:
             raise BadTerms("due_day", "must be from 1 to 31")
         if self.until is not None and not self.value_date < self.until <= self.value_date + _LONGEST_PAUSE:

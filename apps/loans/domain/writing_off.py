@@ -26,6 +26,7 @@ def write_off(position: Position, transaction: Transaction) -> str | None:
     position.rows = [_stood_still(position, row, day) for row in position.rows]
     position.penalty_rate = Decimal(0)
     position.written_off_on = day
+    position.is_fraud = transaction.fraud
     for component, amount in claim.items():
         if amount:
             position.allocate(day, Lot(transaction.id, amount), None, component)

@@ -15,9 +15,14 @@ from apps.common.money import CENT, ZERO, allocate
 from apps.loans.domain import (
     COMPONENTS,
     AllocationOrder,
+    AllocationRule,
     BadTerms,
+    Bucket,
     Component,
     DayCount,
+    FeeBasis,
+    FeeRule,
+    FeeTime,
     Frequency,
     Funder,
     Kind,
@@ -29,6 +34,7 @@ from apps.loans.domain import (
     PrepaymentMode,
     Rounding,
     RowStatus,
+    Tranche,
     Transaction,
     build_schedule,
     quote_from_json,
@@ -48,6 +54,31 @@ LEVELLED = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.FLAT, Metho
 MONEY_IN = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
 
 cents = st.integers(1, 3_000_000).map(lambda count: count * CENT)
+
+
+fee_lists = st.lists(
+    st.sampled_from(
+        [
+            FeeRule(name="opening", when=FeeTime.DISBURSEMENT, of=FeeBasis.AMOUNT, value=Decimal("0.01"), maximum=Decimal("500.00")),
+            FeeRule(name="service", when=FeeTime.INSTALMENT, of=FeeBasis.FLAT, value=Decimal("5.00")),
+            FeeRule(name="guarantee", when=FeeTime.INSTALMENT, of=FeeBasis.INTEREST, value=Decimal("0.1"), minimum=CENT),
+            FeeRule(name="late", when=FeeTime.OVERDUE, of=FeeBasis.OVERDUE, value=Decimal("0.05")),
+        ]
+    ),
+    unique_by=lambda fee: fee.name,
+    max_size=2,
+).map(tuple)
+orders = st.permutations([(bucket, component) for bucket in Bucket for component in Component]).map(tuple)
+kinds = st.sampled_from([frozenset[str](), frozenset({"repayment", "recovery"})])
+allocation_rules = st.one_of(st.just(()), st.builds(AllocationRule, orders, kinds, st.sampled_from([0, 0, 31])).map(lambda rule: (rule,)))
+
+
+def tranches_of(draw: st.DrawFn, principal: Decimal, start: date, first_due: date) -> tuple[Tranche, ...]:
+    """The principal in two parts, the second before the first due date or on it."""
+    first = (principal / draw(st.integers(2, 5))).quantize(CENT)
+    second = start + timedelta(days=draw(st.integers(1, (first_due - start).days)))
+    count_days = (first_due - start).days
+    return (Tranche(start, first), Tranche(second, principal - first)) if count_days > 1 and second < first_due else ()
 
 
 @st.composite
@@ -84,6 +115,9 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         principal_grace=draw(st.integers(0, min(3, rows - 1))) if method in LEVELLED and draw(st.booleans()) else 0,
         interest_grace=draw(st.integers(0, min(3, rows - 1))) if draw(st.booleans()) else 0,
         interest_free=draw(st.integers(0, min(3, rows))) if draw(st.booleans()) else 0,
+        fees=draw(fee_lists),
+        allocation_rules=draw(allocation_rules),
+        tranches=tranches_of(draw, principal, start, first_due) if draw(st.integers(0, 4)) == 0 else (),
         grace_days=draw(st.sampled_from([0, 0, 3, 10])),
         compound=draw(st.booleans()),
         prepay_fee_rate=draw(st.sampled_from([Decimal(0), Decimal("0.03")])),
@@ -268,7 +302,10 @@ def test_every_cent_is_accounted_for(story: tuple[LoanTerms, list[Transaction], 
     assert brought(*MONEY_IN) - brought(Kind.CHARGEBACK) == used + state.credit + brought(Kind.REFUND)
 
     outstanding = state.outstanding
-    lent = terms.principal + moved(Component.PRINCIPAL, Kind.ADJUSTMENT)
+    charged = state.fees_charged + moved(Component.FEE, Kind.FEE, Kind.ADJUSTMENT) + fees_ahead(state)
+    assert outstanding[Component.FEE] == charged - moved(Component.FEE, *settling)
+    paid_out = moved(Component.PRINCIPAL, Kind.DISBURSEMENT) if terms.tranches else terms.principal
+    lent = paid_out + moved(Component.PRINCIPAL, Kind.ADJUSTMENT)
     assert outstanding[Component.PRINCIPAL] == lent - moved(Component.PRINCIPAL, *settling)
     assert sum((row.installment.principal for row in state.rows), start=ZERO) + ahead(state) == lent
     interest = state.interest_accrued_to(as_of)
@@ -282,6 +319,12 @@ def test_every_cent_is_accounted_for(story: tuple[LoanTerms, list[Transaction], 
 
 
 SIGNED = (Kind.CHARGEBACK, Kind.ADJUSTMENT)
+
+
+def fees_ahead(state: LoanState) -> Decimal:
+    """Fees of prepayments, charged as they were paid."""
+    parts = (part.amount for part in state.allocations if part.component is Component.FEE and part.ahead and part.amount > 0)
+    return sum(parts, start=ZERO)
 
 
 def ahead(state: LoanState) -> Decimal:
@@ -299,7 +342,8 @@ def test_interest_and_penalty_accrue_and_never_run_back(story: tuple[LoanTerms, 
 
     for to in (state.interest_accrued_to, state.penalty_accrued_to, state.compound_accrued_to):
         assert to(as_of) <= to(as_of + timedelta(days=1)) <= to(later + timedelta(days=1))
-    if not any(as_of < item.value_date <= later for item in transactions):
+    planned = any(as_of < tranche.on <= later for tranche in terms.tranches)
+    if not planned and not any(as_of < item.value_date <= later for item in transactions):
         assert replay(terms, transactions, later).interest_accrued_to(later) == state.interest_accrued_to(later)
 
 
