@@ -1,7 +1,6 @@
 from django.apps import AppConfig
 from django.utils.translation import pgettext_lazy
 
-
 _EOD = "apps.loans.eod"
 
 
@@ -22,4 +21,6 @@ class LoansConfig(AppConfig):
         register(Step(name="accrual", phase="close", order=30, run=f"{_EOD}.accrual", partitions=f"{_EOD}.ranges"))
         register(Step(name="classification", phase="close", order=40, run=f"{_EOD}.classification"))
         register(Step(name="provisions", phase="close", order=50, run=f"{_EOD}.provisions"))
+        fees = "apps.loans.services.funding"
+        register(Step(name="funding_fees", phase="close", order=55, run=f"{fees}.funding_fees", partitions=f"{fees}.funding_parts"))
         register(Step(name="falls_due", phase="open", order=10, run=f"{_EOD}.falls_due", partitions=f"{_EOD}.turning_parts"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from apps.loans.domain.subledger import FLOWS, Line, Totals
 from apps.loans.domain.terms import COMPONENTS, Component
-from apps.loans.selectors import DayAccrual, LoanStatement, PartyStatement
+from apps.loans.selectors import DayAccrual, FeeDue, LoanStatement, PartyStatement
 
 _ADDS = ("disbursement", "fee")
 
@@ -26,7 +26,7 @@ def statement_json(told: LoanStatement) -> dict[str, Any]:
     }
 
 
-def party_json(told: LoanStatement, party: PartyStatement) -> dict[str, Any]:
+def party_json(told: LoanStatement, party: PartyStatement, fees: Sequence[FeeDue]) -> dict[str, Any]:
     """One funder's statement of a loan."""
     return {
         **_head(told),
@@ -47,6 +47,7 @@ def party_json(told: LoanStatement, party: PartyStatement) -> dict[str, Any]:
         "moved": _flows(party.closing.less(party.opening)),
         "totals": _flows(party.closing),
         "closing": _amounts(party.closing.owed()),
+        "fees_between_parties": [_fee(fee) for fee in fees if party.party_ref in (fee.line.payer_ref, fee.line.payee_ref)],
     }
 
 
@@ -57,6 +58,19 @@ def day_json(row: DayAccrual) -> dict[str, Any]:
         "ran": _named(row.ran),
         "to_date": _named(row.total),
         "parties": {party: _named(parts) for party, parts in row.parties.items()},
+    }
+
+
+def _fee(fee: FeeDue) -> dict[str, str]:
+    return {
+        "kind": fee.line.kind.value,
+        "agreement": fee.agreement,
+        "payer_ref": fee.line.payer_ref,
+        "payee_ref": fee.line.payee_ref,
+        "agreed": _money(fee.agreed),
+        "opening": _money(fee.opening),
+        "due": _money(fee.closing - fee.opening),
+        "closing": _money(fee.closing),
     }
 
 

@@ -1,5 +1,6 @@
 """Loans as rows: what was agreed and what happened are facts; instalments, balances and amounts are projections of their replay."""
 
+from apps.loans.models.funding import FundingAgreement, FundingFee, FundingFeeTotal
 from apps.loans.models.loan import LIVE, LOAN_EDGES, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
 from apps.loans.models.running import AccruedRange, LoanRun
 
@@ -7,6 +8,9 @@ __all__ = [
     "LIVE",
     "LOAN_EDGES",
     "AccruedRange",
+    "FundingAgreement",
+    "FundingFee",
+    "FundingFeeTotal",
     "Instalment",
     "Loan",
     "LoanAmount",

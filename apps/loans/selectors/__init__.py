@@ -16,6 +16,7 @@ from apps.loans.selectors.due import (
     overdue_of,
     payoff_quote,
 )
+from apps.loans.selectors.funding import FeeDue, fees_between_parties
 from apps.loans.selectors.loans import (
     DayBeforeLoan,
     InstalmentView,
@@ -63,6 +64,8 @@ from apps.loans.selectors.statements import (
 )
 
 __all__ = [
+    "FeeDue",
+    "fees_between_parties",
     "DayAccrual",
     "LoanStatement",
     "OWN",

@@ -10,6 +10,7 @@ from apps.loans.services.errors import (
     TransactionUnknown,
     ValueDateRefused,
 )
+from apps.loans.services.funding import AgreementInUse, agree_funding
 from apps.loans.services.holding import hold_loans
 from apps.loans.services.opening import open_loan
 from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
@@ -18,6 +19,8 @@ from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
 
 __all__ = [
+    "AgreementInUse",
+    "agree_funding",
     "OPERATIONS",
     "VALUE_DATE",
     "AmountRefused",

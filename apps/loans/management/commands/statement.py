@@ -81,7 +81,9 @@ class Command(BaseCommand):
 
 def _statement(loan: Loan, first: dt.date, last: dt.date, party: str | None) -> dict[str, Any]:
     told = selectors.statement_for(loan, first, last)
-    return party_json(told, selectors.party_statement(told, party)) if party else statement_json(told)
+    if party:
+        return party_json(told, selectors.party_statement(told, party), selectors.fees_between_parties(told))
+    return statement_json(told)
 
 
 def _statements(entity_id: Any, first: dt.date, last: dt.date, party: str | None) -> Iterator[dict[str, Any]]:
