@@ -25,6 +25,7 @@ class Debt:
     `flat_base` is the amount a flat loan bears interest on (its original principal); other methods ignore it.
     `weights` are the shares of custom and step plans that are still to come. In the first `principal_grace` rows no
     principal is asked; the interest of the first `interest_grace` rows is asked with the row after them.
+    Interest of the first row's `extra_units` comes on top of its level instalment.
     """
 
     balance: Decimal
@@ -36,6 +37,7 @@ class Debt:
     weights: Sequence[Decimal] = ()
     principal_grace: int = 0
     interest_grace: int = 0
+    extra_units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ def _level_installment(terms: LoanTerms, debt: Debt) -> Decimal:
     discount, discounts = _ONE, _NOTHING
     present_carried = _NOTHING
     for index, units in enumerate(debt.units[grace:] if grace else debt.units):
+        if debt.extra_units and not index and not grace:
+            units -= debt.extra_units
         discount /= 1 + rate * units / basis
         discounts += discount
         if not index and not grace and debt.carried:
@@ -132,6 +136,8 @@ def _level_rows(terms: LoanTerms, debt: Debt, installment: Decimal, *, stop_earl
         interest = (run / basis).quantize(CENT, rounding)
         carried = _NOTHING
         principal = installment - interest
+        if debt.extra_units and not index:
+            principal = installment - ((run - balance * rate * debt.extra_units) / basis).quantize(CENT, rounding)
         if index < debt.principal_grace:
             principal = ZERO
         ends = index == last or (stop_early and index >= debt.interest_grace and balance + interest <= installment)

@@ -91,7 +91,9 @@ def pause_interest(position: Position, transaction: Transaction) -> str | None:
 
 
 def re_amortise(position: Position, transaction: Transaction) -> str | None:
-    """Plan what is not yet due anew by the method over the instalments there are; overdue parts stay due."""
+    """Plan what is not yet due anew by the method, over the instalments there are or a new number; overdue parts stay due."""
+    if transaction.installments is not None:
+        return change_term(position, transaction)
     index = position.open_index(transaction.value_date)
     if index >= len(position.rows):
         return _NOTHING_LEFT

@@ -5,8 +5,8 @@ from datetime import date
 from decimal import Decimal
 
 from apps.loans.domain.amortisation import Amortisation, Debt, amortise
-from apps.loans.domain.duedates import IsWorkingDay, Period, periods
-from apps.loans.domain.terms import LoanTerms
+from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, periods, running_units
+from apps.loans.domain.terms import FirstInterest, LoanTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,16 @@ def first_amortisation(terms: LoanTerms, plan: list[Period], amount: Decimal) ->
 
 def opening_debt(terms: LoanTerms, plan: list[Period], amount: Decimal) -> Debt:
     """The whole loan on the day it is paid out."""
+    units = [period.units for period in plan]
+    regular = units[0]
+    if terms.first_interest is FirstInterest.ADDED:
+        days = DueDays.of(terms)
+        regular = min(regular, running_units(terms.day_count, days.end_of(0), plan[0].end, days.anchor, plan[0].pauses))
     return Debt(
         balance=amount,
         rate=terms.annual_rate,
-        units=[period.units for period in plan],
+        units=units,
+        extra_units=units[0] - regular,
         balloon=min(terms.balloon, amount),
         flat_base=amount,
         weights=terms.shares,

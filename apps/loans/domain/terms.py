@@ -105,6 +105,13 @@ class Tranche:
     amount: Decimal
 
 
+class FirstInterest(StrEnum):
+    """How a level instalment takes a first period that is not a regular one: into its amount, or on top of the first row."""
+
+    BLENDED = "blended"
+    ADDED = "added"
+
+
 class Rounding(StrEnum):
     HALF_UP = ROUND_HALF_UP
     HALF_EVEN = ROUND_HALF_EVEN
@@ -169,6 +176,7 @@ class LoanTerms:
     even_out: bool = False
     move_to_working_day: bool = False
     month_end: MonthEnd = MonthEnd.LAST_DAY
+    first_interest: FirstInterest = FirstInterest.BLENDED
     principal_grace: int = 0
     interest_grace: int = 0
     interest_free: int = 0

@@ -51,6 +51,7 @@ class Pauses(StrEnum):
     DELINQUENCY = "delinquency"
 
 
+_LONGEST_CHAIN = 100
 _LONGEST_PAUSE = timedelta(days=3660)
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 _NEEDS_AMOUNT = frozenset(
@@ -170,6 +171,8 @@ def reversals(history: Iterable[Transaction]) -> dict[str, str]:
     def verdict(target: str, trail: tuple[str, ...]) -> str | None:
         if target in trail:
             raise BadTerms("reverses", f"{target} ends up reversing itself")
+        if len(trail) > _LONGEST_CHAIN:
+            raise BadTerms("reverses", f"more than {_LONGEST_CHAIN} reversals of one another")
         if target not in verdicts:
             standing = (item.id for item in against.get(target, ()) if verdict(item.id, (*trail, target)) is None)
             verdicts[target] = next(standing, None)

@@ -96,6 +96,14 @@ def test_a_tranche_on_or_between_due_days_joins_the_rest(when: str) -> None:
     assert sum(row.installment.principal for row in state.rows) == 1200
 
 
+def test_a_down_payment_at_disbursement_is_principal_at_once() -> None:
+    state = on(small_loan(), [tx("p", "prepayment", "2025-01-15", "240", source="down_payment")], "2025-02-15")
+
+    assert shown(state.transactions[0].allocated) == {"principal": "240.00"}
+    assert [str(row.installment.principal) for row in state.rows] == ["80.00"] * 12
+    assert str(state.rows[0].installment.interest) == "9.60"
+
+
 def test_a_pause_of_delinquency_stops_the_count_of_days_and_nothing_else() -> None:
     terms = small_loan()
     pause = tx("x", "interest_pause", "2025-02-20", until="2025-03-01", pauses="delinquency")

@@ -69,6 +69,13 @@ def test_re_amortising_spreads_the_rest_evenly_again() -> None:
     assert [row[1] for row in totals(state)] == ["91.67"] * 5 + ["91.65"]
 
 
+def test_re_amortising_can_name_a_new_number_of_instalments() -> None:
+    state = on(small_loan(), [tx("x", "re_amortise", "2025-02-16", installments=12 + 11)], "2025-02-16")
+
+    # The overdue 100.00 stays due; 1,100.00 over 22 instalments.
+    assert [row[1] for row in totals(state)[:3]] == ["100.00", "50.00", "50.00"]
+
+
 def test_re_ageing_moves_what_is_overdue_into_a_new_plan() -> None:
     terms, when = small_loan(), "2025-03-25"
     overdue = on(terms, [], when)

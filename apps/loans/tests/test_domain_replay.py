@@ -559,6 +559,14 @@ def test_bad_servicing_terms_are_refused(terms: dict[str, Any]) -> None:
     assert refused.value.field in terms
 
 
+def test_an_endless_chain_of_reversals_is_refused() -> None:
+    chain = [tx(f"v{n}", "reversal", "2025-02-20", reverses=f"v{n - 1}") for n in range(1, 400)]
+
+    with pytest.raises(BadTerms, match="100 reversals"):
+        on(small_loan(), [tx("v0", "repayment", "2025-02-20", "1"), *chain], "2025-02-20")
+    assert on(small_loan(), [tx("v0", "repayment", "2025-02-14", "1"), *chain[:3]], "2025-02-20").credit == 0
+
+
 def test_one_id_for_two_transactions_is_refused_but_the_same_one_twice_counts_once() -> None:
     one = tx("a", "repayment", "2025-02-15", "112")
 

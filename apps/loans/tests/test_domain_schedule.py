@@ -171,6 +171,14 @@ def test_grace_and_interest_free_instalments(method: str, changes: dict[str, Any
     assert rows_of(method, **changes) == expected
 
 
+def test_interest_of_a_long_first_period_can_come_on_top_of_the_first_instalment() -> None:
+    # From 5 January: a month and ten days, 13.33, of which 3.33 come on top of 340.02.
+    found = rows_of("equal_installment", start="2025-01-05", first_interest="added")
+
+    assert found == [("330.02", "13.33", "669.98"), ("333.32", "6.70", "336.66"), ("336.66", "3.37", "0.00")]
+    assert rows_of("equal_installment", first_interest="added") == rows_of("equal_installment")
+
+
 def test_in_a_month_without_the_due_day_the_first_of_the_next_can_stand_in() -> None:
     changes: dict[str, Any] = {"start": "2025-01-15", "due_day": 31, "month_end": "next_first", "installments": 4}
 

@@ -23,6 +23,7 @@ from apps.loans.domain import (
     FeeBasis,
     FeeRule,
     FeeTime,
+    FirstInterest,
     Frequency,
     Funder,
     Kind,
@@ -112,6 +113,7 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         rounding=draw(st.sampled_from(Rounding)),
         even_out=draw(st.booleans()),
         month_end=month_end,
+        first_interest=draw(st.sampled_from(FirstInterest)),
         principal_grace=draw(st.integers(0, min(3, rows - 1))) if method in LEVELLED and draw(st.booleans()) else 0,
         interest_grace=draw(st.integers(0, min(3, rows - 1))) if draw(st.booleans()) else 0,
         interest_free=draw(st.integers(0, min(3, rows))) if draw(st.booleans()) else 0,
@@ -199,7 +201,8 @@ def test_principal_adds_up_and_no_balance_is_ever_negative(terms: LoanTerms) -> 
         assert row.days > 0
     assert balance == 0
     if terms.method is Method.EQUAL_INSTALLMENT:
-        plain = rows[terms.interest_grace + 1 :] if terms.interest_grace else rows
+        special = 1 if terms.first_interest is FirstInterest.ADDED else 0
+        plain = rows[terms.interest_grace + 1 if terms.interest_grace else special :]
         level = {row.total for row in plain[:-1] if row.principal and row.balance}
         assert len(level) <= 1
 
