@@ -24,6 +24,9 @@ INTERNAL_TRANSFER: Final = "internal_transfer"
 RESULT_TRANSFER: Final = "result_transfer"
 RESULT_ACCOUNT: Final = "4103"
 
+# Accounts that a sub-ledger explains to the 分; people post to them through it, never by hand.
+CONTROLLED: Final = ("1132", "1221", "1303", "1304", "224101", "224102", "9001", "9002", "9003", "9004", "9005")
+
 
 @dataclass(frozen=True, slots=True)
 class Posting:
@@ -69,6 +72,15 @@ class Entry:
     reference: str
     narrative: str = ""
     reverses: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandLine:
+    """A line of an entry that a person writes: the account by code, and one of debit and credit."""
+
+    account: str
+    debit: Decimal = ZERO
+    credit: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

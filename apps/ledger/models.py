@@ -142,6 +142,27 @@ class PostingRule(BusinessModel):
         return f"{self.event}.{self.component} ({self.party}) v{self.version}"
 
 
+@audited()
+class RulesDraft(BusinessModel):
+    """Rules that somebody of a legal entity is writing: rows as in the shipped file. They bind nobody until proposed and approved."""
+
+    legal_entity = models.OneToOneField(
+        "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
+    )
+    rows = models.JSONField(_("rows"), default=list)
+    changed_by = models.CharField(_("changed by"), max_length=128)
+    changed_at = models.DateTimeField(_("changed at"))
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("draft of posting rules")
+        verbose_name_plural = _("drafts of posting rules")
+
+    def __str__(self) -> str:
+        return f"{self.legal_entity_id} {len(self.rows)}"
+
+
 class CurrentTransaction(models.Func):
     """The database transaction a row is made in; a column default that costs no query."""
 

@@ -56,7 +56,7 @@ def of(legal_entity_id: UUID) -> Book:
     if book is None:
         if len(_books) >= MAX_BOOKS:
             _books.clear()
-        book = _books[legal_entity_id] = _read(legal_entity_id)
+        book = _books[legal_entity_id] = read(legal_entity_id)
     return book
 
 
@@ -72,7 +72,8 @@ def refresh(legal_entity_id: UUID) -> None:
         forget(legal_entity_id)
 
 
-def _read(legal_entity_id: UUID) -> Book:
+def read(legal_entity_id: UUID) -> Book:
+    """The book as it stands in the database now."""
     rows: dict[str, list[_Row]] = {}
     newest: UUID | None = None
     found = PostingRule.objects.filter(legal_entity_id=legal_entity_id).order_by(*_NEWEST_FIRST)

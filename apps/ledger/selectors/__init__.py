@@ -13,6 +13,7 @@ from apps.ledger.selectors.balances import (
     references_of,
     trial_balance,
 )
+from apps.ledger.selectors.rules import RuleChange, Trial, rule_versions, rules_diff, rules_draft, rules_in_force, try_rules
 from apps.ledger.selectors.statements import (
     AccountPage,
     BalanceSheet,
@@ -21,11 +22,19 @@ from apps.ledger.selectors.statements import (
     Turnover,
     account_page,
     balance_sheet,
+    entry,
     income_statement,
     turnovers,
 )
 
 __all__ = [
+    "RuleChange",
+    "Trial",
+    "rule_versions",
+    "rules_diff",
+    "rules_draft",
+    "rules_in_force",
+    "try_rules",
     "AccountPage",
     "BalanceSheet",
     "IncomeStatement",
@@ -40,6 +49,7 @@ __all__ = [
     "digest",
     "entries_of",
     "entries_on",
+    "entry",
     "entry_count",
     "income_statement",
     "moved_by",

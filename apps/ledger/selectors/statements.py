@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import ZERO
 from apps.ledger.domain import RESULT_TRANSFER
-from apps.ledger.models import Account, AccountDay, JournalLine, LedgerDay
+from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay
 from apps.ledger.selectors.balances import balances
 
 HEAD: Final = 4  # digits of an account of the first level
@@ -252,3 +252,14 @@ def _head_name(name: str) -> str:
 
 def _total(lines: Iterable[StatementLine]) -> Decimal:
     return sum((line.amount for line in lines), start=ZERO)
+
+
+def entry(entry_id: UUID, user: Any) -> Any:
+    """A journal entry with its lines and accounts. Raises `NotFound` for one that the user may not see."""
+    entries = (
+        JournalEntry.objects.visible_to(user).select_related("legal_entity", "reverses").prefetch_related("lines__account", "reversed_by")
+    )
+    found = entries.filter(id=entry_id).first()
+    if found is None:
+        raise NotFound
+    return found
