@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.backoffice.loan_page import COMPONENT_NAMES
 from apps.common.templatetags.carloan import money, percent
+from apps.loans.services import OPERATIONS
 
 register = template.Library()
 
@@ -66,6 +67,17 @@ EVENTS: Final = {
     "non_accrual": _("non-accrual"),
     "reclassification": _("reclassification"),
     "provision": _("provision"),
+    "waiver": _("waiver"),
+    "refund": _("refund"),
+    "adjustment": _("adjustment"),
+    "write_off": _("write-off"),
+    "recovery": _("recovery"),
+    "cash_received": _("cash received"),
+    "cash_paid": _("cash paid out"),
+    "suspense_received": _("into suspense"),
+    "suspense_released": _("out of suspense"),
+    "clearing_in": _("clearing, in"),
+    "clearing_out": _("clearing, out"),
 }
 OUTCOMES: Final = {
     "approve": _("approve"),
@@ -133,7 +145,10 @@ def component(code: str) -> str:
 
 @register.filter
 def kind_word(code: str) -> str:
-    """A kind of proposal: `ledger.adjust` → `ledger: adjust`."""
+    """A kind of proposal: counter operations by their title, others `ledger.adjust` → `ledger: adjust`."""
+    operation = OPERATIONS.get(code.removeprefix("loans.")) if code.startswith("loans.") else None
+    if operation is not None:
+        return str(operation.title)
     return code.replace(".", ": ").replace("_", " ")
 
 

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from apps.backoffice import counter_page
 from apps.backoffice.access import StaffRequest, show, staff_page
 from apps.backoffice.navigation import APPROVAL_PERMISSIONS
 from apps.common import approvals
@@ -56,11 +57,13 @@ def inbox(request: StaffRequest) -> HttpResponse:
 
 def _show(request: StaffRequest, request_id: UUID, *, error: CarloanError | None = None) -> HttpResponse:
     change = _find(request, request_id)
+    effect = counter_page.effect_of(change.preview)
     context = {
         "change": change,
-        "preview": rows_of(change.preview),
-        "payload": rows_of(change.payload),
-        "result": rows_of(change.result) if change.result else (),
+        "effect": effect,
+        "preview": () if effect else rows_of(change.preview),
+        "payload": counter_page.content_of(change.payload) if effect else rows_of(change.payload),
+        "result": rows_of(change.result) if change.result and not effect else (),
         "may_decide": _may_decide(request, change),
         "is_mine": change.maker_id == request.user.pk,
         "error": error,

@@ -24,7 +24,8 @@ def _loan(request: HttpRequest, loan_id: UUID) -> Any:
 @staff_page("loans.view")
 def loan(request: StaffRequest, loan_id: UUID) -> HttpResponse:
     """A loan from all sides."""
-    return show(request, "backoffice/loan.html", {"page": loan_page(_loan(request, loan_id), request.user)})
+    may_operate = request.user.can("loans.adjust")  # type: ignore[union-attr]
+    return show(request, "backoffice/loan.html", {"page": loan_page(_loan(request, loan_id), request.user), "may_operate": may_operate})
 
 
 @require_GET
