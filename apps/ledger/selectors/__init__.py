@@ -13,7 +13,7 @@ from apps.ledger.selectors.balances import (
     references_of,
     trial_balance,
 )
-from apps.ledger.selectors.rules import RuleChange, Trial, rule_versions, rules_diff, rules_draft, rules_in_force, try_rules
+from apps.ledger.selectors.rules import RuleChange, Trial, chart, rule_versions, rules_diff, rules_draft, rules_in_force, try_rules
 from apps.ledger.selectors.statements import (
     AccountPage,
     BalanceSheet,
@@ -30,6 +30,7 @@ from apps.ledger.selectors.statements import (
 __all__ = [
     "RuleChange",
     "Trial",
+    "chart",
     "rule_versions",
     "rules_diff",
     "rules_draft",

@@ -57,6 +57,11 @@ class Trial:
         return bool(self.lines) and self.debit == self.credit and not memo
 
 
+def chart(legal_entity_id: UUID) -> list[Account]:
+    """The accounts of a legal entity, by code."""
+    return list(Account.objects.filter(legal_entity_id=legal_entity_id).order_by("code"))
+
+
 def rules_in_force(legal_entity_id: UUID, on: dt.date) -> list[PostingRule]:
     """The rows that count on a day, by event, component, party and leg."""
     newest: dict[tuple[str, str, str], int] = {}

@@ -1,5 +1,6 @@
 """Deeds on the books: opening them, posting, closing a day, changing the rules, entries by hand, the end of a year."""
 
+from apps.ledger.domain import Posting
 from apps.ledger.services.by_hand import AccountControlled, AlreadyReversed, EntryDoesNotBalance, propose_entry, propose_reversal
 from apps.ledger.services.days import close_day, hold_day
 from apps.ledger.services.posting import AmountNotPostable, DayClosed, NoRule, ReferenceReused, post, post_many
@@ -13,6 +14,7 @@ __all__ = [
     "DayClosed",
     "EntryDoesNotBalance",
     "NoRule",
+    "Posting",
     "ReferenceReused",
     "YearRunning",
     "add_account",
