@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import replace
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from apps.common.calendar import is_working_day
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.parsing import parse_terms, parse_transaction
+from apps.loans.domain.public import terms_to_json
 from apps.loans.domain.replay import check_entry, replay
 from apps.loans.domain.state import LoanState
 from apps.loans.domain.terms import LoanTerms
@@ -18,62 +17,11 @@ from apps.loans.domain.transactions import Kind, Transaction
 from apps.loans.models import Loan, LoanTransaction
 
 ABOUT: Final = "about"
-_MOVES: Final = "move_to_working_day"
-
-
-def terms_to_json(terms: LoanTerms) -> dict[str, Any]:
-    """Terms in the public shape of `manage.py replay` (rates in percent), so that a loan can be taken out and replayed elsewhere."""
-    answer: dict[str, Any] = {
-        "principal": f"{terms.principal:.2f}",
-        "annual_rate": _percent(terms.annual_rate),
-        "installments": terms.installments,
-        "method": terms.method.value,
-        "day_count": terms.day_count.value,
-        "start": terms.start.isoformat(),
-        "first_due": terms.first_due.isoformat(),
-        "due_day": terms.due_day,
-        "frequency": terms.frequency.value,
-        "every": terms.every,
-        "fee_upfront": f"{terms.fee_upfront:.2f}",
-        "balloon": f"{terms.balloon:.2f}",
-        "shares": [_plain(share) for share in terms.shares],
-        "multiple": _plain(terms.multiple),
-        "rounding": terms.rounding.name.lower(),
-        "even_out": terms.even_out,
-        "penalty_uplift": _plain(terms.penalty_uplift),
-        "rate_cap": _percent(terms.rate_cap),
-        "grace_days": terms.grace_days,
-        "compound": terms.compound,
-        "prepay_fee_rate": _plain(terms.prepay_fee_rate),
-        "prepay_fee_floor": f"{terms.prepay_fee_floor:.2f}",
-        "prepay_fee_free_after": terms.prepay_fee_free_after,
-        "waterfall": [component.value for component in terms.waterfall],
-        "allocation": terms.allocation.value,
-        "funders": [{"party_ref": funder.party_ref, "parts": funder.parts} for funder in terms.funders],
-        "borrower_ref": terms.borrower_ref,
-        "party_ref": terms.party_ref,
-        "collateral_ref": terms.collateral_ref,
-        "branch_ref": terms.branch_ref,
-    }
-    if terms.move_to_working_day:
-        answer[_MOVES] = True
-    return answer
 
 
 def terms_of(loan: Loan) -> LoanTerms:
     """The loan's terms."""
-    source = dict(loan.terms)
-    moves = source.pop(_MOVES, False)
-    terms = parse_terms(source)
-    return replace(terms, move_to_working_day=True) if moves else terms
-
-
-def _percent(rate: Decimal) -> str:
-    return _plain(rate * 100)
-
-
-def _plain(number: Decimal) -> str:
-    return format(number.normalize(), "f")
+    return parse_terms(loan.terms)
 
 
 def as_core(row: LoanTransaction) -> Transaction:

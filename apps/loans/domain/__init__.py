@@ -10,7 +10,7 @@ from apps.loans.domain.irr import periodic_irr, xirr
 from apps.loans.domain.parsing import parse_quote_request, parse_terms, parse_transaction, parse_transactions
 from apps.loans.domain.payments import Payoff
 from apps.loans.domain.position import Allocation
-from apps.loans.domain.public import quote_from_json, quote_to_json, replay_from_json, state_to_json
+from apps.loans.domain.public import quote_from_json, quote_to_json, replay_from_json, state_to_json, terms_to_json
 from apps.loans.domain.quote import Quote, make_quote
 from apps.loans.domain.replay import check_entry, replay
 from apps.loans.domain.schedule import Schedule, ScheduleRow, build_schedule
@@ -94,5 +94,6 @@ __all__ = [
     "split_flow",
     "state_to_json",
     "subsidy_earned",
+    "terms_to_json",
     "xirr",
 ]

@@ -216,6 +216,7 @@ _QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
 
 _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
     "floating": _floating,
+    "move_to_working_day": _flag,
     "penalty_uplift": _number,
     "grace_days": _whole,
     "compound": _flag,

@@ -1,17 +1,20 @@
 """The public JSON of the core: plain dictionaries in and out, money as strings with two decimals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.fees import FeeBasis, FeeRule
 from apps.loans.domain.installments import Amounts
 from apps.loans.domain.parsing import parse_date, parse_quote_request, parse_terms, parse_transactions
 from apps.loans.domain.quote import Quote, make_quote
 from apps.loans.domain.replay import replay
 from apps.loans.domain.state import LoanState, RowState, TransactionState
-from apps.loans.domain.terms import COMPONENTS
+from apps.loans.domain.terms import COMPONENTS, AllocationRule, Floating, LoanTerms, Rounding
 
 
 def quote_from_json(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +61,62 @@ def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, An
     transactions = parse_transactions(loan.get("transactions", []))
     state = replay(terms, transactions, parse_date("as_of", as_of))
     return {"id": loan.get("id")} | state_to_json(state)
+
+
+def terms_to_json(terms: LoanTerms) -> dict[str, Any]:
+    """Terms in the public shape (rates in percent), so that `parse_terms` makes the same ones of it."""
+    answer: dict[str, Any] = {}
+    for item in fields(terms):
+        value = getattr(terms, item.name)
+        if item.name in _PERCENT_KEYS:
+            answer[item.name] = plain_number(value * 100)
+        elif item.name in _MONEY_KEYS:
+            answer[item.name] = _money(value)
+        elif item.name in _WRITERS:
+            answer[item.name] = _WRITERS[item.name](value)
+        elif isinstance(value, date):
+            answer[item.name] = value.isoformat()
+        elif isinstance(value, StrEnum):
+            answer[item.name] = value.name.lower() if isinstance(value, Rounding) else value.value
+        else:
+            answer[item.name] = plain_number(value) if isinstance(value, Decimal) else value
+    return answer
+
+
+def plain_number(number: Decimal) -> str:
+    """A number without exponent or trailing zeros."""
+    return format(number.normalize(), "f")
+
+
+def _fee(rule: FeeRule) -> dict[str, str]:
+    is_flat = rule.of is FeeBasis.FLAT
+    size = ("amount", _money(rule.value)) if is_flat else ("percent", plain_number(rule.value * 100))
+    limits = {"min": _money(rule.minimum), "max": _money(rule.maximum)}
+    return {"name": rule.name, "when": rule.when.value, "of": rule.of.value, **dict([size]), **limits}
+
+
+def _rule(rule: AllocationRule) -> dict[str, Any]:
+    order = [f"{bucket}.{component}" for bucket, component in rule.order]
+    return {"order": order, "kinds": sorted(rule.kinds), "min_dpd": rule.min_dpd}
+
+
+def _floating(floating: Floating | None) -> dict[str, Any] | None:
+    if floating is None:
+        return None
+    return {"index": floating.index, "spread_bp": floating.spread_bp, "repricing": floating.repricing.value}
+
+
+_PERCENT_KEYS = frozenset({"annual_rate", "rate_cap"})
+_MONEY_KEYS = frozenset({"principal", "fee_upfront", "balloon", "prepay_fee_floor"})
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "shares": lambda shares: [plain_number(share) for share in shares],
+    "waterfall": lambda components: [component.value for component in components],
+    "funders": lambda funders: [{"party_ref": funder.party_ref, "parts": funder.parts} for funder in funders],
+    "fees": lambda rules: [_fee(rule) for rule in rules],
+    "allocation_rules": lambda rules: [_rule(rule) for rule in rules],
+    "tranches": lambda tranches: [{"on": tranche.on.isoformat(), "amount": _money(tranche.amount)} for tranche in tranches],
+    "floating": _floating,
+}
 
 
 def state_to_json(state: LoanState) -> dict[str, Any]:

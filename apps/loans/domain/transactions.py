@@ -51,6 +51,7 @@ class Pauses(StrEnum):
     DELINQUENCY = "delinquency"
 
 
+_LAST_YEAR = 2500
 _LONGEST_CHAIN = 100
 _LONGEST_PAUSE = timedelta(days=3660)
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
@@ -101,6 +102,8 @@ class Transaction:
     def __post_init__(self) -> None:
         if not self.id:
             raise BadTerms("id", "a transaction needs an id")
+        if not 1970 <= self.value_date.year <= _LAST_YEAR:
+            raise BadTerms("value_date", f"must be between 1970 and {_LAST_YEAR}")
         self._check_amount()
         field, what = _NEEDS.get(self.kind, ("id", ""))
         if getattr(self, field) is None:

@@ -1,5 +1,6 @@
 """Laws that hold for every loan: random terms, random histories."""
 
+import json
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
@@ -38,12 +39,16 @@ from apps.loans.domain import (
     Tranche,
     Transaction,
     build_schedule,
+    parse_terms,
     quote_from_json,
     replay,
+    replay_from_json,
     split_flow,
     state_to_json,
+    terms_to_json,
 )
 from apps.loans.domain.irr import periodic_irr
+from apps.loans.domain.parsing import _TERMS_KEYS, _TRANSACTION_KEYS
 from apps.loans.domain.terms import SHARES_WHOLE
 from apps.loans.tests.builders import CAR_LOAN
 
@@ -95,7 +100,7 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
     frequency = draw(st.sampled_from([Frequency.MONTH, Frequency.MONTH, Frequency.WEEK, Frequency.DAY]))
     rows = 1 if method is Method.BULLET else count
     weights = [draw(st.integers(0, 50)) for _ in range(count - 1)] if method in (Method.CUSTOM, Method.STEP) else []
-    shares = [Decimal(weight) / Decimal(50 * count) for weight in weights]
+    shares = [(Decimal(weight) / Decimal(50 * count)).quantize(Decimal("1E-18")) for weight in weights]
     return LoanTerms(
         principal=principal,
         annual_rate=Decimal(draw(st.integers(0, 2400))) / 10_000,
@@ -397,3 +402,52 @@ def test_flows_split_by_share_add_up_per_flow_and_per_party(funders: list[Funder
 def test_bad_requests_are_refused_by_name_never_by_a_crash(changes: dict[str, Any]) -> None:
     with suppress(BadTerms):
         quote_from_json(CAR_LOAN | changes)
+
+
+@CHEAP
+@given(loan_terms())
+def test_terms_written_out_and_read_back_are_the_same(terms: LoanTerms) -> None:
+    written = terms_to_json(terms)
+
+    assert parse_terms(json.loads(json.dumps(written))) == terms
+    assert written.keys() == _TERMS_KEYS.keys()
+
+
+ODD_TEXTS = [
+    "",
+    "-1",
+    "0",
+    "1",
+    "12.5",
+    "NaN",
+    "sNaN",
+    "Infinity",
+    "1e9",
+    "0.0000000000001",
+    "10000000000.01",
+    "2025-02-29",
+    "2025-02-20",
+    "x",
+]
+odd_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5000) | st.floats() | st.sampled_from(ODD_TEXTS) | st.decimals(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "on", "amount", "order", "fee", "principal"]), inner)
+    ),
+    max_leaves=5,
+)
+odd_objects = st.dictionaries(st.sampled_from(sorted({*_TERMS_KEYS, *_TRANSACTION_KEYS})), odd_values, max_size=4)
+
+
+@CHEAP
+@given(odd_objects, odd_objects, st.sampled_from(Kind))
+def test_bad_loans_are_refused_by_name_never_by_a_crash(terms: dict[str, Any], transaction: dict[str, Any], kind: Kind) -> None:
+    known = {"id": "t", "kind": kind.value, "value_date": "2025-03-01", "amount": "5"}
+    wrong_terms = {key: value for key, value in terms.items() if key in _TERMS_KEYS}
+    wrong = {key: value for key, value in transaction.items() if key in _TRANSACTION_KEYS}
+    with suppress(BadTerms):
+        replay_from_json({"id": "x", "terms": CAR_LOAN | wrong_terms}, "2025-04-01")
+    with suppress(BadTerms):
+        replay_from_json({"id": "x", "terms": CAR_LOAN, "transactions": [known | wrong]}, "2025-04-01")
+    with suppress(BadTerms):
+        replay_from_json(transaction, "2025-04-01")
