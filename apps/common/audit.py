@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pghistory
+import pgtrigger
 
 from apps.common.actors import Actor
 
+PER_STATEMENT: Final = pgtrigger.Statement
+
 
 def audited(**options: Any) -> Any:
-    """Class decorator: record every insert, update and delete of the model's rows in its event table."""
+    """Class decorator: record every insert, update and delete of the model's rows in its event table.
+
+    `level=PER_STATEMENT` writes the events of all rows of a statement at once: for tables that the business day fills by the thousand.
+    """
     return pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent(), **options)
 
 

@@ -1,18 +1,26 @@
 """Thousands of rows in one statement, for what a business day does to many loans at once.
 
-Values travel as one array per column. Triggers, constraints and the audit speak as they do for single rows.
+Rows travel as one JSON text. Triggers, constraints and the audit speak as they do for single rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
 from apps.common.crypto import EncryptedTextField
 
 Row = Mapping[str, Any]
+
+
+def any_of(name: str, values: Collection[Any], field: models.Field[Any, Any] | None = None) -> models.Func:
+    """A filter like `{name}__in=values`, for thousands: they go as one array. UUIDs unless `field` says otherwise."""
+    array = models.Value(list(values), output_field=ArrayField(field or models.UUIDField()))
+    return models.Func(models.F(name), array, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=models.BooleanField())
 
 
 def insert_rows(model: type[models.Model], rows: Sequence[Row], *, same: Row) -> set[Any]:
@@ -30,7 +38,7 @@ def insert_rows(model: type[models.Model], rows: Sequence[Row], *, same: Row) ->
         f' FROM {_table(varying)} ON CONFLICT DO NOTHING RETURNING "{model._meta.pk.column}"'
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*_constants(constant, same), *_arrays(varying, rows)])
+        cursor.execute(sql, [*_constants(constant, same), _text(varying, rows)])
         return {key for (key,) in cursor.fetchall()}
 
 
@@ -49,7 +57,7 @@ def update_rows(model: type[models.Model], rows: Sequence[Row], *, same: Row) ->
         f" FROM {_table(varying)} WHERE old.{key} = new.{key}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*_constants(constant, same), *_arrays(varying, rows)])
+        cursor.execute(sql, [*_constants(constant, same), _text(varying, rows)])
 
 
 def _columns(model: type[models.Model], row: Row) -> dict[str, models.Field[Any, Any]]:
@@ -58,19 +66,20 @@ def _columns(model: type[models.Model], row: Row) -> dict[str, models.Field[Any,
 
 
 def _table(columns: Mapping[str, models.Field[Any, Any]]) -> str:
-    return f"unnest({', '.join(f'%s::{_type(field)}[]' for field in columns.values())}) AS new ({', '.join(columns)})"
+    return f"json_to_recordset(%s) AS new ({', '.join(f'{name} {_type(field)}' for name, field in columns.items())})"
 
 
 def _type(field: models.Field[Any, Any]) -> str:
-    return (field.db_type(connection) or "text").split("(")[0]
+    return field.db_type(connection) or "text"
 
 
 def _constants(columns: Mapping[str, models.Field[Any, Any]], row: Row) -> list[Any]:
     return [_value(field, row[field.attname]) for field in columns.values()]
 
 
-def _arrays(columns: Mapping[str, models.Field[Any, Any]], rows: Sequence[Row]) -> list[list[Any]]:
-    return [[_value(field, row[field.attname]) for row in rows] for field in columns.values()]
+def _text(columns: Mapping[str, models.Field[Any, Any]], rows: Sequence[Row]) -> str:
+    named = {name.strip('"'): field for name, field in columns.items()}
+    return json.dumps([{name: _value(field, row[field.attname]) for name, field in named.items()} for row in rows], default=str)
 
 
 def _value(field: models.Field[Any, Any], value: Any) -> Any:

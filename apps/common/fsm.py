@@ -21,9 +21,9 @@ class _StateField(FSMField):
         return name, "django.db.models.CharField", args, kwargs
 
 
-def StateField(states: type[Choices], default: str, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
+def StateField(states: type[Choices], default: str, *, db_index: bool = True, **options: Any) -> FSMField:  # noqa: N802  (reads as a field)
     """A protected state field over a `TextChoices`; only `@transition` methods and the database's legal edges change it."""
-    return _StateField(choices=states.choices, default=default, protected=True, db_index=True, max_length=24, **options)
+    return _StateField(choices=states.choices, default=default, protected=True, db_index=db_index, max_length=24, **options)
 
 
 def legal_edges(field: str, edges: Edges) -> pgtrigger.FSM:

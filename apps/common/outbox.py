@@ -33,7 +33,7 @@ BACKOFF_S = (2, 5, 15, 60, 300, 900, 3600)
 LEASE = dt.timedelta(minutes=2)  # longer than any handler may take, its time-outs included
 _PUBLISH: Final = """
     WITH message AS (
-        INSERT INTO common_outboxmessage (name, payload) SELECT %s, unnest(%s::text[])::jsonb RETURNING id
+        INSERT INTO common_outboxmessage (name, payload) SELECT %s, json_array_elements(%s)::jsonb RETURNING id
     )
     INSERT INTO common_outboxdelivery (message_id, handler, state, attempts, due_at, error)
     SELECT message.id, handler.name, 'waiting', 0, %s, ''
@@ -98,7 +98,8 @@ def publish_many(news: Sequence[Any]) -> None:
         payloads.setdefault(_name(type(one)), []).append(_written(one))
     for name, texts in payloads.items():
         with connection.cursor() as cursor:
-            cursor.execute(_PUBLISH, [name, texts, dt.datetime.now(dt.UTC), [handler.name for handler in handlers_of(name)]])
+            handlers = [handler.name for handler in handlers_of(name)]
+            cursor.execute(_PUBLISH, [name, f"[{','.join(texts)}]", dt.datetime.now(dt.UTC), handlers])
     if payloads:
         transaction.on_commit(_nudge)
 

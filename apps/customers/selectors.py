@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import clock
+from apps.common.bulk import any_of
 from apps.common.crypto import UndecryptableError, blind_index
 from apps.common.errors import CarloanError, Conflict, NotFound
 from apps.common.models import ProjectNow
@@ -280,7 +281,7 @@ def phone_of(customer_id: UUID) -> str:
 
 def phones_of(customer_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Phones in clear by customer, for messages to many; without customers who have none, or one that cannot be read."""
-    rows = Customer.objects.filter(id__in=list(customer_ids)).annotate(sealed=Cast("phone", TextField())).values_list("id", "sealed")
+    rows = Customer.objects.filter(any_of("id", list(customer_ids))).annotate(sealed=Cast("phone", TextField())).values_list("id", "sealed")
     field = Customer._meta.get_field("phone")
     phones: dict[UUID, str] = {}
     for customer_id, sealed in rows:
@@ -292,7 +293,7 @@ def phones_of(customer_ids: Iterable[UUID]) -> dict[UUID, str]:
 def debit_agreements(customer_ids: Iterable[UUID]) -> dict[UUID, DebitAgreement | CarloanError]:
     """The card that a debit of each customer goes to, or what is in its way: `NoDebitCard`, `IdentityIncomplete`. Nothing in clear."""
     ids = list(customer_ids)
-    cards = BankCard.objects.filter(customer_id__in=ids, state=BankCard.State.BOUND, is_default=True).exclude(agreement_no="")
+    cards = BankCard.objects.filter(any_of("customer_id", ids), state=BankCard.State.BOUND, is_default=True).exclude(agreement_no="")
     cards = cards.annotate(holder=Cast("customer__name", TextField()))
     found: dict[UUID, DebitAgreement | CarloanError] = dict.fromkeys(ids, NoDebitCard())
     for customer_id, card_id, masked_number, agreement_no, holder in cards.values_list(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django_fsm import transition
 
-from apps.common.audit import audited
+from apps.common.audit import PER_STATEMENT, audited
 from apps.common.crypto import EncryptedTextField
 from apps.common.fsm import StateField, legal_edges
 from apps.common.models import BusinessModel
@@ -312,6 +312,7 @@ class Voucher(BusinessModel):
         verbose_name = _("voucher")
         verbose_name_plural = _("vouchers")
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="voucher_above_zero")]
+        indexes = [models.Index(fields=["legal_entity", "valid_until"], condition=Q(state="issued"), name="voucher_issued")]
         triggers = [legal_edges("state", VOUCHER_EDGES)]
 
     def __str__(self) -> str:
@@ -342,7 +343,7 @@ REPAYMENT_EDGES = {
 }
 
 
-@audited()
+@audited(level=PER_STATEMENT)
 class RepaymentOrder(BusinessModel):
     """A payment in: money asked from a customer's card. Its success is booked on the loan in the same transaction."""
 
@@ -379,7 +380,7 @@ class RepaymentOrder(BusinessModel):
     amount = _money(_("amount"))
     due_date = models.DateField(_("due date"), null=True, blank=True)
     business_date = models.DateField(_("business date"), db_index=True)
-    state = StateField(State, State.CREATED, verbose_name=_("state"))
+    state = StateField(State, State.CREATED, db_index=False, verbose_name=_("state"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     bank_ref = models.CharField(_("bank's number"), max_length=64, blank=True)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import transition
 
 from apps.common import crypto
-from apps.common.audit import audited
+from apps.common.audit import PER_STATEMENT, audited
 from apps.common.fsm import StateField, legal_edges
 from apps.common.models import BusinessModel
 from apps.common.scope import Scope
@@ -69,11 +69,11 @@ class State(models.TextChoices):
     SUPPRESSED = "suppressed", _("not sent")
 
 
-@audited()
+@audited(level=PER_STATEMENT)
 class Message(BusinessModel):
     """One message to one phone. Number and text lie encrypted; pages show the masked number and the template."""
 
-    state = StateField(State, State.QUEUED, verbose_name=_("state"))
+    state = StateField(State, State.QUEUED, db_index=False, verbose_name=_("state"))
     template_code = models.CharField(_("template"), max_length=40, db_index=True)
     channel = models.CharField(_("channel"), max_length=8, choices=MessageTemplate.Channel.choices, default=MessageTemplate.Channel.SMS)
     legal_entity = models.ForeignKey(
@@ -81,7 +81,7 @@ class Message(BusinessModel):
     )
     person_ref = models.UUIDField(_("person"), null=True, blank=True, db_index=True)
     phone = crypto.EncryptedTextField(_("phone"))
-    phone_hash = models.CharField(max_length=64, db_index=True, editable=False)
+    phone_hash = models.CharField(max_length=64, editable=False)
     masked_phone = models.CharField(_("phone"), max_length=16)
     text = crypto.EncryptedTextField(_("text"))
     urgent = models.BooleanField(_("urgent"), default=False)

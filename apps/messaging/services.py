@@ -10,13 +10,13 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, TextField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.common import clock, crypto, privacy
 from apps.common.actors import Actor
-from apps.common.bulk import insert_rows
+from apps.common.bulk import any_of, insert_rows
 from apps.common.errors import BadInput
 from apps.common.gateways import GatewayRefused, GatewayUnavailable, GatewayUnknown
 from apps.common.models import new_id
@@ -135,7 +135,7 @@ def send_batch(*, template: str, recipients: Sequence[Recipient], legal_entity_i
     queued = 0
     for start in range(0, len(recipients), _BATCH):
         batch = {one.dedupe_key: one for one in recipients[start : start + _BATCH]}
-        known = set(Message.objects.filter(dedupe_key__in=list(batch)).values_list("dedupe_key", flat=True))
+        known = set(Message.objects.filter(any_of("dedupe_key", batch, TextField())).values_list("dedupe_key", flat=True))
         rows = [_of_one(chosen, one, given=given) for key, one in batch.items() if key not in known]
         with transaction.atomic():
             queued += len(insert_rows(Message, rows, same=same))

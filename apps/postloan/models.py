@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import transition
 
-from apps.common.audit import audited
+from apps.common.audit import PER_STATEMENT, audited
 from apps.common.fsm import StateField, legal_edges
 from apps.common.models import BusinessModel
 from apps.common.money import ZERO
@@ -30,7 +30,7 @@ CASE_EDGES = {
 }
 
 
-@audited()
+@audited(level=PER_STATEMENT)
 class CollectionCase(BusinessModel):
     """What is done about a customer's overdue loans 催收案件: one open case per customer and legal entity."""
 

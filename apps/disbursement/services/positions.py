@@ -21,6 +21,7 @@ from apps.disbursement.events import PositionRanLow
 from apps.disbursement.models import Funder, FundingAccount, PositionMovement
 from apps.flows import services as flows
 from apps.ledger import services as ledger
+from apps.ledger.domain import Posting
 from apps.organisations import selectors as organisations
 
 _Kind = PositionMovement.Kind
@@ -108,7 +109,7 @@ def top_up(*, account_id: UUID, amount: Decimal, reference: str, actor: Actor, n
         legal_entity_id=account.legal_entity_id,
         business_date=day,
         event="funding_received",
-        amounts=[ledger.Posting(component="principal", amount=amount, party=account.funder.kind, party_ref=_party_ref(account))],
+        amounts=[Posting(component="principal", amount=amount, party=account.funder.kind, party_ref=_party_ref(account))],
         reference=f"position:{account.id}:{reference}",
         narrative=f"{account.funder.name} {reference}",
         actor=actor,

@@ -30,6 +30,7 @@ from apps.disbursement.services.notices import BankResult, note
 from apps.disbursement.services.records import debit_plan
 from apps.disbursement.services.unresolved import AMOUNT_DIFFERS, CONTRADICTED, IN_SUSPENSE, call_off, call_person
 from apps.ledger import services as ledger
+from apps.ledger.domain import Posting
 from apps.loans import selectors as loans_read
 from apps.loans import services as loans
 from apps.organisations import selectors as organisations
@@ -327,7 +328,7 @@ def _keep_in_suspense(order: RepaymentOrder, now: dt.datetime) -> None:
         legal_entity_id=order.legal_entity_id,
         business_date=organisations.business_date(order.legal_entity_id),
         event="suspense_received",
-        amounts=[ledger.Posting(component="money", amount=Decimal(order.amount))],
+        amounts=[Posting(component="money", amount=Decimal(order.amount))],
         reference=order.reference,
         narrative=order.order_no,
         actor=ACTOR,

@@ -20,6 +20,7 @@ from apps.disbursement.events import VoucherIssued, VoucherUsed
 from apps.disbursement.models import Disbursement, Voucher
 from apps.flows import services as flows
 from apps.ledger import services as ledger
+from apps.ledger.domain import Posting
 from apps.organisations import selectors as organisations
 
 _State = Voucher.State
@@ -74,7 +75,7 @@ def _post_guarantee(voucher: Voucher, event: str, actor: Actor, now: dt.datetime
         legal_entity_id=voucher.legal_entity_id,
         business_date=organisations.business_date(voucher.legal_entity_id),
         event=event,
-        amounts=[ledger.Posting(component="guarantee", amount=Decimal(voucher.amount))],
+        amounts=[Posting(component="guarantee", amount=Decimal(voucher.amount))],
         reference=f"voucher:{voucher.number}",
         narrative=voucher.number,
         actor=actor,

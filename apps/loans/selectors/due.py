@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Value, Window
 from django.db.models.functions import Mod, RowNumber
 
+from apps.common.bulk import any_of
 from apps.common.money import ZERO
 from apps.loans.bridge import replay_of
 from apps.loans.domain.state import LoanState
@@ -155,7 +156,7 @@ def dues_of(loan_ids: Collection[UUID], day: dt.date) -> tuple[list[LoanDue], di
 
     A balance of the day is taken as it stands, an earlier one is replayed.
     """
-    rows = Loan.objects.filter(id__in=loan_ids).order_by("id").values_list(*_DUE_COLUMNS)
+    rows = Loan.objects.filter(any_of("id", loan_ids)).order_by("id").values_list(*_DUE_COLUMNS)
     dues, behind = [], []
     for loan_id, number, borrower_ref, application_ref, state, as_of, due_date, dpd, credit, *owed in rows:
         if as_of != day:
@@ -177,11 +178,11 @@ def _replayed(loan_ids: Collection[UUID], day: dt.date) -> tuple[list[LoanDue], 
     if not loan_ids:
         return [], {}
     transactions = defaultdict(list)
-    for row in LoanTransaction.objects.filter(loan__in=loan_ids).order_by("value_date", "id"):
+    for row in LoanTransaction.objects.filter(any_of("loan_id", loan_ids)).order_by("value_date", "id"):
         transactions[row.loan_id].append(row)
     dues: list[LoanDue] = []
     unclear: dict[UUID, str] = {}
-    for loan in Loan.objects.filter(id__in=loan_ids).order_by("id"):
+    for loan in Loan.objects.filter(any_of("id", loan_ids)).order_by("id"):
         try:
             amount = _amount_of(replay_of(loan, transactions[loan.id], day), day)
         except (ValueError, ArithmeticError) as problem:
