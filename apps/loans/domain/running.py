@@ -79,7 +79,7 @@ def interest_run(state: LoanState) -> tuple[InterestRun, bool]:
     over = InterestRun(
         as_of=state.as_of,
         row_no=len(state.rows) + 1,
-        start=state.as_of,
+        start=state.rows[-1].installment.end if state.rows else state.as_of,
         end=NEVER,
         units=0,
         units_done=0,

@@ -124,7 +124,7 @@ _TURN: Final = f"""
                THEN least(run.next_event_on, t.next_due_on + 1 + least(run.grace_days, %(first_threshold)s)) ELSE run.next_event_on END,
            before = CASE WHEN t.turns THEN run.before + run.interest ELSE run.before END,
            row_no = CASE WHEN t.turns THEN run.row_no + 1 ELSE run.row_no END,
-           starts_on = CASE WHEN t.turns THEN coalesce(next.starts_on, %(to)s) ELSE run.starts_on END,
+           starts_on = CASE WHEN t.turns THEN coalesce(next.starts_on, run.ends_on) ELSE run.starts_on END,
            ends_on = CASE WHEN t.turns THEN coalesce(next.ends_on, '9999-12-31') ELSE run.ends_on END,
            units = CASE WHEN t.turns THEN coalesce(next.units, 0) ELSE run.units END,
            units_done = CASE WHEN t.turns THEN 0 ELSE run.units_done END,

@@ -13,14 +13,18 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from apps.common.clock import beijing
-from apps.common.money import ZERO
+from apps.common.money import CENT, ZERO
 from apps.ledger.models import JournalLine
 from apps.loans import selectors, services
 from apps.loans.domain import COMPONENTS, Component, Funder
 from apps.loans.domain.subledger import Flow
+from apps.loans.models import LoanAmount
 from apps.loans.tests.factories import START, SYSTEM, TERMS, a_lender, a_loan, close_through, pay, shared
+from apps.loans.tests.test_subledger import funders
 
 pytestmark = pytest.mark.django_db
 DUE = dt.date(2025, 2, 20)
@@ -130,6 +134,38 @@ def test_a_party_s_totals_are_what_the_books_hold_for_it() -> None:
     assert bank.owed()[Component.PENALTY] > 0
     collected = sum(bank.flows[Flow.COLLECTED].values(), start=ZERO)
     assert held["224101"] == bank.flows[Flow.DISBURSED][Component.PRINCIPAL] - collected
+
+
+def test_for_any_funders_and_payments_the_parts_are_the_whole_and_what_the_books_hold() -> None:
+    today = dt.date(2025, 5, 31)
+    entity = a_lender(first_day=today)
+    payment = st.tuples(st.integers(0, 140), st.integers(1, 2_000_000).map(lambda cents: cents * CENT))
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(funders(), st.lists(payment, min_size=1, max_size=3), st.integers(0, 140))
+    def law(parties: tuple[Funder, ...], payments: list[tuple[int, Decimal]], cut: int) -> None:
+        loan = a_loan(entity, replace(TERMS, funders=parties))
+        for number, (days, amount) in enumerate(payments):
+            when = START + dt.timedelta(days=days)
+            reference, now = f"{loan.number}-{number}", beijing(today, 10)
+            services.record_repayment(
+                loan_id=loan.id, amount=amount, value_date=when, source="debit", reference=reference, actor=SYSTEM, now=now
+            )
+        told = selectors.statement_for(loan, START + dt.timedelta(days=cut), today)
+        sides = selectors.party_statements(told)
+        for component in COMPONENTS:
+            assert sum((side.closing.owed()[component] for side in sides), start=ZERO) == told.statement.closing.owed()[component]
+            for no, line in enumerate(told.statement.lines):
+                assert sum((side.lines[no].part.get(component, ZERO) for side in sides), start=ZERO) == line.moved[component]
+        rows = LoanAmount.objects.filter(loan=loan, event__in=("disbursement", "repayment")).exclude(component="credit")
+        booked = {row[:3]: row[3] for row in rows.values_list("event", "component", "party_ref", "booked")}
+        for side in sides:
+            party = "" if side.party_ref == selectors.OWN else side.party_ref
+            for event, flow in (("disbursement", Flow.DISBURSED), ("repayment", Flow.COLLECTED)):
+                for component in COMPONENTS:
+                    assert side.closing.flows[flow][component] == booked.get((event, component.value, party), ZERO)
+
+    law()
 
 
 def accrued_in_the_books(entity: Any, event: str, first: dt.date, last: dt.date) -> dict[dt.date, Decimal]:
