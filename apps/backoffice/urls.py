@@ -6,7 +6,19 @@ from typing import Any
 
 from django.urls import path
 
-from apps.backoffice.views import approvals, business_day, counter, disbursement, loans, payment_result, review, shared, workbench
+from apps.backoffice.views import (
+    approvals,
+    books,
+    books_by_two,
+    business_day,
+    counter,
+    disbursement,
+    loans,
+    payment_result,
+    review,
+    shared,
+    workbench,
+)
 
 
 def pages() -> list[Any]:
@@ -31,6 +43,18 @@ def pages() -> list[Any]:
         path("counter/vouchers/<uuid:request_id>/", counter.voucher, name="counter_voucher"),
         path("counter/<uuid:loan_id>/", counter.desk, name="counter_desk"),
         path("counter/<uuid:loan_id>/<slug:operation>/", counter.operate, name="counter_operation"),
+        path("books/turnovers/", books.turnovers, name="books_turnovers"),
+        path("books/balance-sheet/", books.balance_sheet, name="books_balance_sheet"),
+        path("books/income/", books.income, name="books_income"),
+        path("books/accounts/", books_by_two.chart, name="books_chart"),
+        path("books/accounts/<uuid:account_id>/", books.account, name="books_account"),
+        path("books/entries/<uuid:entry_id>/", books.entry, name="books_entry"),
+        path("books/entries/<uuid:entry_id>/paper/", books_by_two.entry_paper, name="books_entry_paper"),
+        path("books/entries/<uuid:entry_id>/reverse/", books_by_two.reverse_entry, name="books_entry_reverse"),
+        path("books/rules/", books_by_two.rules, name="books_rules"),
+        path("books/rules/draft/", books_by_two.change_draft, name="books_rules_draft"),
+        path("books/rules/bench/", books_by_two.bench, name="books_bench"),
+        path("books/by-hand/", books_by_two.manual, name="books_manual"),
         path("eod/", business_day.business_day, name="eod"),
         path("approvals/", approvals.inbox, name="approvals"),
         path("approvals/<uuid:request_id>/", approvals.change_request, name="approval"),
@@ -40,5 +64,7 @@ def pages() -> list[Any]:
         path("applications/application/<uuid:object_id>/change/", shared.to_page("admin:review")),
         path("disbursement/disbursement/<uuid:object_id>/change/", shared.to_page("admin:disbursement")),
         path("loans/loan/<uuid:object_id>/change/", shared.to_page("admin:loan")),
+        path("ledger/journalentry/<uuid:object_id>/change/", shared.to_page("admin:books_entry")),
+        path("ledger/account/<uuid:object_id>/change/", shared.to_page("admin:books_account")),
         path("common/changerequest/<uuid:object_id>/change/", shared.to_page("admin:approval")),
     ]

@@ -9,6 +9,7 @@ from django import template
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from apps.backoffice import book_words
 from apps.backoffice.loan_page import COMPONENT_NAMES
 from apps.common.templatetags.carloan import money, percent
 from apps.loans.services import OPERATIONS
@@ -134,13 +135,19 @@ def state_word(code: str) -> str:
 @register.filter
 def event(code: str) -> str:
     """An event of the books in words."""
-    return _word(EVENTS, code)
+    return _word(EVENTS | book_words.EVENTS, code)
 
 
 @register.filter
 def component(code: str) -> str:
-    """A component of what is owed in words."""
-    return _word(COMPONENT_NAMES, code)
+    """A component of what is owed or posted in words."""
+    return _word(COMPONENT_NAMES | book_words.COMPONENTS, code)
+
+
+@register.filter
+def party(code: str) -> str:
+    """Whose part of an amount, in words."""
+    return _word(book_words.PARTIES, code)
 
 
 @register.filter

@@ -235,19 +235,19 @@ def _lines(standing: Iterable[tuple[Account, Decimal]], kind: str, sign: int) ->
         if account.kind == kind:
             code = account.code[:HEAD]
             before = heads.get(code)
-            heads[code] = StatementLine(code, _head_name(account.name), (before.amount if before else ZERO) + sign * net)
+            heads[code] = StatementLine(code, _head_name(account.code, account.name), (before.amount if before else ZERO) + sign * net)
     return [line for line in heads.values() if line.amount]
 
 
 def _sum_of(code: str, below: Sequence[Turnover]) -> Turnover:
     first = below[0]
     opening, debit, credit = (sum((getattr(row, name) for row in below), start=ZERO) for name in ("opening", "debit", "credit"))
-    return Turnover(None, code, _head_name(first.name), first.kind, first.side, opening, debit, credit, is_sum=True)
+    return Turnover(None, code, _head_name(first.code, first.name), first.kind, first.side, opening, debit, credit, is_sum=True)
 
 
-def _head_name(name: str) -> str:
-    """`贷款-逾期本金` is below `贷款`."""
-    return name.split("-", 1)[0] if not name.startswith("表外-") else name
+def _head_name(code: str, name: str) -> str:
+    """The name of an account's head: what stands before the dash in the names of those below it."""
+    return name if len(code) == HEAD else name.split("-", 1)[0]
 
 
 def _total(lines: Iterable[StatementLine]) -> Decimal:

@@ -50,7 +50,6 @@ def transfer_result(*, legal_entity_id: UUID, year: int, actor: Actor, now: dt.d
         event=RESULT_TRANSFER,
         lines=_lines(legal_entity_id, last_day),
         reference=str(year),
-        narrative=f"结转{year}年本年利润",
         actor=actor,
         now=now,
     )
