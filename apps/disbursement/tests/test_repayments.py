@@ -332,17 +332,19 @@ def _system():
 
 
 def test_one_loan_that_cannot_be_worked_out_is_set_aside_and_stops_no_day(loan, sandbox, monkeypatch):
-    """The whole end of day over a due day, cut into parts of one loan each."""
+    """The whole end of day over a due day and the day after, cut into parts of one loan each; both debits of the due day are taken back."""
     monkeypatch.setattr(loans.due, "LOANS_PER_PART", 1)
     good = a_loan(loan.entity)
     Loan.objects.filter(id=loan.id).update(terms={**Loan.objects.get(id=loan.id).terms, "installments": 0})
     after = loan.first_due + dt.timedelta(days=1)
     clock.move_to(clock.beijing(after, 12))
+    end_of_day.run(entity_id=loan.entity.id, to=loan.first_due - dt.timedelta(days=1), actor=_system())
+    assert RepaymentOrder.objects.update(state="cancelled") == 2
     end_of_day.run(entity_id=loan.entity.id, to=loan.first_due, actor=_system())
-    assert RepaymentOrder.objects.get(business_date=loan.first_due).loan_ref == good.id
+    assert RepaymentOrder.objects.get(business_date=after).loan_ref == good.id
     assert BusinessDay.objects.get(legal_entity=loan.entity, state="open").date == after
     number = loans.loan_brief(loan.id).number
-    runs = StepRun.objects.filter(legal_entity=loan.entity, day=loan.first_due, step="debit_orders")
+    runs = StepRun.objects.filter(legal_entity=loan.entity, day=after, step="debit_orders")
     assert [(row.done_count, row.set_aside) for row in runs.order_by("done_count")] == [
         (0, [[number, "installments: must be a whole number from 1 to 1200"]]),
         (1, []),

@@ -48,9 +48,9 @@ def open_day(loan: LoanInTests, day: dt.date) -> dt.datetime:
     BusinessDay.objects.create(legal_entity=loan.entity, date=day, opened_at=clock.beijing(day))
     clock.move_to(clock.beijing(day, 9))
     before = day - dt.timedelta(days=1)
-    if before >= loan.opened_on:
-        for part in loan_steps.partitions(entity_id=loan.entity.id, day=before, now=clock.now()):
-            loan_steps._replay(loan.entity.id, before, part, clock.now(), only_late=False)
+    running = list(Loan.objects.filter(legal_entity=loan.entity, run__as_of__lte=before))
+    if running and before >= loan.opened_on:
+        loan_steps._replay(running, before, clock.now())
     return clock.beijing(day, 9)
 
 
