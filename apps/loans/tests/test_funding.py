@@ -15,11 +15,12 @@ from apps.common.actors import Actor
 from apps.common.clock import beijing
 from apps.common.errors import NotPermitted
 from apps.common.money import CENT, ZERO
+from apps.common.scope import DataScope
 from apps.ledger.models import JournalEntry
 from apps.loans import selectors, services
 from apps.loans.domain import BadTerms
 from apps.loans.domain.funding import FundingFeeKind, FundingFeeLine
-from apps.loans.models import FundingFee, FundingFeeTotal
+from apps.loans.models import FundingAgreement, FundingFee, FundingFeeTotal
 from apps.loans.services.funding import AgreementInUse, agree_funding, funding_fees
 from apps.loans.tests.factories import START, SYSTEM, a_lender, a_loan, books, close_through, pay, shared
 
@@ -167,3 +168,19 @@ def test_a_newer_agreement_holds_for_loans_opened_from_its_day_on() -> None:
             actor=Actor("staff", "nobody"), now=beijing(START, 9),
         )  # fmt: skip
     assert FundingFee.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_another_lender_s_staff_see_no_agreement_and_no_fee() -> None:
+    entity, other = a_lender(), a_lender()
+    agreed(entity)
+    loan = a_loan(entity, shared(entity))
+    pay(loan, "5596.86", START)
+    funding_fees(entity_id=entity.id, day=START, partition={}, now=beijing(START, 23))
+    ours, theirs = (DataScope("entity", lender.id) for lender in (entity, other))
+    FundingFeeTotal.objects.bulk_create(
+        [FundingFeeTotal(loan=loan, fee=fee, booked=1) for fee in FundingFee.objects.all()], ignore_conflicts=True
+    )
+    for model in (FundingAgreement, FundingFee, FundingFeeTotal):
+        assert model.objects.within(ours).exists()
+        assert not model.objects.within(theirs).exists()

@@ -127,7 +127,12 @@ def test_a_month_of_the_worked_example_shared_30_to_70() -> None:
     assert shown(told.closing.owed()) == {"interest": "308.53", "principal": "115858.92"}
     bank_opening, bank = told.by_party()["bank-a"]
     assert shown(bank.less(bank_opening).flows[Flow.CHARGED]) == {"interest": "688.21"}
+    assert shown(bank_opening.owed()) == {"interest": "546.81", "principal": "84000.00"}
     assert shown(bank.owed()) == {"interest": "215.97", "principal": "81101.24"}
+    own_opening, own = told.by_party()["own"]
+    assert shown(own_opening.owed()) == {"interest": "234.34", "principal": "36000.00"}
+    assert shown(own.less(own_opening).flows[Flow.CHARGED]) == {"interest": "294.95"}
+    assert shown(own.owed()) == {"interest": "92.56", "principal": "34757.68"}
 
 
 def test_credit_is_used_on_the_due_day_and_a_reversed_payment_moves_nothing() -> None:
