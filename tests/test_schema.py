@@ -31,6 +31,8 @@ KEYED = {
     "POST /api/v1/me/applications/{application_id}/accept",
     "POST /api/v1/me/contracts/{contract_id}/sign",
     "POST /api/v1/me/loans/{loan_id}/repayments",
+    "POST /api/v1/loans/{loan_id}/operations",
+    "POST /api/v1/loan-operations/batch",
 }
 
 
