@@ -74,7 +74,8 @@ fee_lists = st.lists(
     unique_by=lambda fee: fee.name,
     max_size=2,
 ).map(tuple)
-orders = st.permutations([(bucket, component) for bucket in Bucket for component in Component]).map(tuple)
+PLACES = [(bucket, component) for bucket in Bucket for component in Component]
+orders = st.sampled_from([tuple(PLACES), tuple(reversed(PLACES)), tuple(sorted(PLACES, key=lambda place: place[1]))])
 kinds = st.sampled_from([frozenset[str](), frozenset({"repayment", "recovery"})])
 allocation_rules = st.one_of(st.just(()), st.builds(AllocationRule, orders, kinds, st.sampled_from([0, 0, 31])).map(lambda rule: (rule,)))
 
@@ -138,7 +139,7 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[LoanTerms, list[Transaction], date]:
     """Terms, a history with instalments paid more or less on time and much else besides, and a day to look at it."""
-    terms = draw(loan_terms(most=14))
+    terms = draw(loan_terms(most=9))
     rows = build_schedule(terms).rows
     last = (rows[-1].due_date - terms.start).days + 60
     transactions: list[Transaction] = []
@@ -150,7 +151,7 @@ def histories(draw: st.DrawFn) -> tuple[LoanTerms, list[Transaction], date]:
         late = draw(st.sampled_from([0, 0, 0, -4, 2, 12, 45]))
         short = draw(st.sampled_from([1, 1, 1, 2]))
         add(Kind.REPAYMENT, max(row.due_date + timedelta(days=late), terms.start), amount=max(row.total / short, CENT).quantize(CENT))
-    for _ in range(draw(st.integers(0, 6))):
+    for _ in range(draw(st.integers(0, 5))):
         when = terms.start + timedelta(days=draw(st.integers(0, last)))
         kind = draw(st.sampled_from(EXTRA))
         if not is_refused(kind, terms):
