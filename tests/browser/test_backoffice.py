@@ -16,8 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.applications.models import Application
 from apps.backoffice.tests.factories import House, open_house
-from apps.disbursement.tests.factories import LoanInTests
+from apps.disbursement.tests.factories import DAY, LoanInTests
 from apps.disbursement.tests.orders import SignedOrder
+from apps.ledger.models import JournalEntry
 from apps.organisations.models import User
 from apps.organisations.tests.support import KEY_HEX, code_now
 from tests.browser.conftest import WIDTHS, assert_accessible, assert_fits, elsewhere
@@ -99,7 +100,17 @@ def pages_of(scene: Scene) -> list[str]:
         f"/backoffice/loans/{scene.loan.id}/statement/",
         "/backoffice/eod/",
         "/backoffice/approvals/",
+        *books_of(scene),
     ]
+
+
+def books_of(scene: Scene) -> list[str]:
+    """Pages of the books, with something on each."""
+    entry = JournalEntry.objects.filter(legal_entity=scene.house.entity, event="disbursement").first()
+    names = ("turnovers", "balance_sheet", "income", "chart", "rules", "bench", "manual")
+    pages = [reverse(f"admin:books_{name}") + f"?start={DAY}&end={DAY}" for name in names]
+    account = entry.lines.first().account_id
+    return [*pages, reverse("admin:books_entry", args=[entry.id]), reverse("admin:books_account", args=[account]) + "?start=2025-11-01"]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
