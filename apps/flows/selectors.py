@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from django.db.models import F
 
 from apps.common.actors import Actor
+from apps.common.bulk import any_of
 from apps.common.scope import ScopedQuerySet
 from apps.flows.models import FlowTask, FlowVersion
 
@@ -113,6 +115,12 @@ def task_for(subject_kind: str, subject_ref: UUID, activity: str) -> TaskView | 
     """The open task of a subject's activity, or None."""
     task = FlowTask.objects.filter(subject_kind=subject_kind, subject_ref=subject_ref, activity=activity, state__in=OPEN).first()
     return view_of(task) if task else None
+
+
+def open_subjects(subject_kind: str, subject_refs: Collection[UUID], activity: str) -> set[UUID]:
+    """Which of these subjects have an open task of an activity."""
+    tasks = FlowTask.objects.filter(any_of("subject_ref", subject_refs), subject_kind=subject_kind, activity=activity, state__in=OPEN)
+    return set(tasks.values_list("subject_ref", flat=True))
 
 
 def tasks_of(subject_kind: str, subject_ref: UUID) -> list[TaskView]:

@@ -5,15 +5,16 @@ from apps.disbursement.services.debiting import order_debits
 from apps.disbursement.services.documents import issue_voucher_document
 from apps.disbursement.services.failures import heed_failed_transfer, heed_low_position
 from apps.disbursement.services.messages import tell_customer_paid_out
+from apps.disbursement.services.notices import BankResult
 from apps.disbursement.services.positions import PositionShort, create_funder, top_up
 from apps.disbursement.services.repayments import (
     NothingDue,
     PaymentUnderWay,
     cancel_order,
     pay_now,
-    record_debit_result,
     send_debit,
 )
+from apps.disbursement.services.results import record_debit_result, record_debit_results
 from apps.disbursement.services.review import ChecksFailed, open_disbursement, review_disbursement
 from apps.disbursement.services.routing import reroute
 from apps.disbursement.services.sweeping import sweep_debits, sweep_transfers
@@ -22,6 +23,7 @@ from apps.disbursement.services.unresolved import call_off_credit_left, end_ques
 from apps.disbursement.services.vouchers import end_voucher, revoke_voucher, use_voucher
 
 __all__ = [
+    "BankResult",
     "ChecksFailed",
     "NothingDue",
     "PaymentUnderWay",
@@ -40,6 +42,7 @@ __all__ = [
     "pay_now",
     "propose_result",
     "record_debit_result",
+    "record_debit_results",
     "record_transfer_result",
     "reroute",
     "review_disbursement",

@@ -15,7 +15,7 @@ from apps.common.models import ChangeRequest
 from apps.common.money import ZERO
 from apps.disbursement.domain import OUTCOMES_BY_HAND
 from apps.disbursement.models import Disbursement, RepaymentOrder
-from apps.disbursement.services import repayments, transfers
+from apps.disbursement.services import results, transfers
 
 KIND = "disbursement.payment_result"
 _WAITING = ("submitted", "processing", "unknown")
@@ -103,7 +103,7 @@ def execute_result(payload: dict[str, Any], actor: Actor, now: dt.datetime, refe
     if isinstance(order, Disbursement):
         verdict = transfers.record_transfer_result(**told)
     else:
-        verdict = repayments.record_debit_result(**told, agreed=True)
+        verdict = results.record_debit_result(**told, agreed=True)
     if verdict != "apply":
         raise OrderHasEnded(verdict=verdict)
     return {"order_no": payload["order_no"], "state": payload["outcome"]}

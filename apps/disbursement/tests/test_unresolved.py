@@ -11,7 +11,7 @@ from apps.common import approvals, clock, outbox
 from apps.common.errors import BadInput, NotFound, NotPermitted
 from apps.disbursement import eod, selectors, services
 from apps.disbursement.models import BankNotice, Disbursement, FundingAccount, RepaymentOrder
-from apps.disbursement.services import by_hand, repayments, transfers
+from apps.disbursement.services import by_hand, repayments, results, transfers
 from apps.disbursement.services.notices import BankResult
 from apps.disbursement.tests.factories import NOON, a_lender, a_loan, staff
 from apps.disbursement.tests.orders import AMOUNT, SignedOrder, a_signed_order
@@ -179,7 +179,7 @@ def test_a_bank_that_stays_with_another_amount_is_asked_no_more_and_two_people_b
     now, came = clock.now(), debit.amount - Decimal("100.00")
     repayments._prepare(debit.id, now)
     answer = BankResult(debit.order_no, "succeeded", came, "B1")
-    assert [repayments._record(answer, now, asked=True) for _ in range(2)] == ["wrong_amount", "wrong_amount"]
+    assert [results.record(answer, now, asked=True) for _ in range(2)] == ["wrong_amount", "wrong_amount"]
     assert BankNotice.objects.filter(order_no=debit.order_no).count() == 1
     assert services.sweep_debits(now=now + dt.timedelta(minutes=10)) == 0
     stuck = RepaymentOrder.objects.get(id=debit.id)
