@@ -20,10 +20,10 @@ NEVER: Final = date.max
 _EXACT: Final = Decimal("1E-18")
 # Terms that the numbers of a run carry, or that play no part between two events.
 _PLAIN_TERMS: Final = frozenset(
-    """principal annual_rate installments method day_count start first_due due_day frequency every fee_upfront balloon shares multiple
-    rounding even_out move_to_working_day penalty_uplift rate_cap grace_days compound prepay_fee_rate prepay_fee_floor
-    prepay_fee_free_after waterfall allocation funders borrower_ref party_ref collateral_ref branch_ref""".split()
+    ["principal", "annual_rate", "installments", "method", "day_count", "start", "first_due", "due_day", "frequency", "every", "fee_upfront", "balloon", "shares", "multiple", "rounding", "even_out", "move_to_working_day", "penalty_uplift", "rate_cap", "grace_days", "compound", "prepay_fee_rate", "prepay_fee_floor", "prepay_fee_free_after", "waterfall", "allocation", "funders", "borrower_ref", "party_ref", "collateral_ref", "branch_ref"]
 )
+# Changes that go on deciding what runs after their day.
+_LASTING: Final = frozenset({Kind.INTEREST_PAUSE, Kind.RE_AGE, Kind.ADJUSTMENT, Kind.CHARGEBACK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class InterestRun:
 
     as_of: date
     row_no: int
+    anchor: int | None
     start: date
     end: date
     units: int
@@ -50,7 +51,7 @@ class InterestRun:
             return self.before + self.interest
         if day <= self.start and not self.carried:
             return self.before
-        units = year_units(terms.day_count, self.start, day, terms.anchor) if day > self.start else 0
+        units = year_units(terms.day_count, self.start, day, self.anchor) if day > self.start else 0
         numerator = self.carried + self.bears * (units - self.units_done)
         return self.before + round_money(numerator / BASIS[terms.day_count], terms.rounding.value)
 
@@ -64,6 +65,7 @@ def interest_run(state: LoanState) -> tuple[InterestRun, bool]:
             run = InterestRun(
                 as_of=state.as_of,
                 row_no=installment.no,
+                anchor=installment.anchor,
                 start=installment.start,
                 end=installment.end,
                 units=installment.units,
@@ -79,6 +81,7 @@ def interest_run(state: LoanState) -> tuple[InterestRun, bool]:
     over = InterestRun(
         as_of=state.as_of,
         row_no=len(state.rows) + 1,
+        anchor=state.rows[-1].installment.anchor if state.rows else None,
         start=state.rows[-1].installment.end if state.rows else state.as_of,
         end=NEVER,
         units=0,
@@ -96,7 +99,7 @@ def _is_plain(state: LoanState, run: InterestRun, index: int) -> bool:
     terms = state.terms
     if any(getattr(terms, item.name) != item.default for item in fields(terms) if item.name not in _PLAIN_TERMS):
         return False
-    if any(told.transaction.kind is Kind.INTEREST_PAUSE and told.reversed_by is None for told in state.transactions):
+    if any(told.transaction.kind in _LASTING and told.reversed_by is None for told in state.transactions):
         return False
     rows = [row.installment for row in state.rows[index:]]
     if run.carried % _EXACT or any(row.bears % _EXACT for row in rows):
@@ -105,6 +108,8 @@ def _is_plain(state: LoanState, run: InterestRun, index: int) -> bool:
     if any(row.carried or row.units_done or row.interest != round_money(row.bears * row.units / basis, rounding) for row in rows[1:]):
         return False
     # A row that asks for nothing is paid when it falls due, and one that falls due in a later period is not the running one.
+    if any(row.anchor != run.anchor for row in rows):
+        return False
     if any(not row.principal and not row.interest for row in rows) or any(row.due_date >= after.end for row, after in pairwise(rows)):
         return False
     last = run.end if rows else state.as_of + timedelta(days=2)

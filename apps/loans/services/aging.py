@@ -110,7 +110,8 @@ _TURN: Final = f"""
           FROM turning t
          WHERE t.falls_due AND i.loan_id = t.loan_id AND i.no IN (t.row_no - 1, t.row_no) AND i.due_date = t.next_due_on
         RETURNING i.loan_id, i.no, i.interest AS charged,
-                  i.principal - i.paid_principal - i.waived_principal AS principal, i.interest - i.paid_interest - i.waived_interest AS interest
+                  i.principal - i.paid_principal - i.waived_principal AS principal,
+                  i.interest - i.paid_interest - i.waived_interest AS interest
     ), stood AS (
         UPDATE loans_loanbalance b
            SET as_of = %(to)s, interest = b.interest + coalesce(f.interest, 0), principal_due = b.principal_due + coalesce(f.principal, 0),

@@ -216,9 +216,11 @@ def _save_instalments(projections: Sequence[Projection]) -> None:
         there[values.pop("loan_id"), values["no"]] = values
     changed = []
     for projection in projections:
-        for row in row_values(projection.state):
-            if there.pop((projection.loan.id, row["no"]), None) != row:
-                changed.append(Instalment(loan=projection.loan, **row))
+        changed += [
+            Instalment(loan=projection.loan, **row)
+            for row in row_values(projection.state)
+            if there.pop((projection.loan.id, row["no"]), None) != row
+        ]
     if changed:
         Instalment.objects.bulk_create(
             changed, update_conflicts=True, unique_fields=["loan", "no"], update_fields=[name for name in _ROW_FIELDS if name != "no"]

@@ -70,7 +70,7 @@ def run_of(loan: Loan, state: LoanState, thresholds: Thresholds, own_refs: froze
         accrued=state.interest_accrued_to(state.as_of),
         day_count=_DAY_COUNTS.get(terms.day_count, LoanRun.DayCount.DAYS),
         basis=int(BASIS[terms.day_count]),
-        anchor=terms.anchor or 0,
+        anchor=run.anchor or 0,
         half_even=terms.rounding is Rounding.HALF_EVEN,
         vat_rate=loan.interest_vat_rate,
         penalty_rate=state.penalty_rate,

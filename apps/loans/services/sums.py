@@ -159,7 +159,7 @@ def accrue_range(entity_id: UUID, day: dt.date, first: UUID, last: UUID) -> list
     if held is None or held.is_done:
         return []
     to = day + _ONE_DAY
-    facts = {"entity": entity_id, "first": first, "last": last, "was": day, "to": to}
+    facts: dict[str, Any] = {"entity": entity_id, "first": first, "last": last, "was": day, "to": to}
     with connection.cursor() as cursor:
         cursor.execute(_ACCRUE_OWN, facts)
         rows = [("", *cursor.fetchone())]
