@@ -106,6 +106,7 @@ def voucher(request: StaffRequest, request_id: UUID) -> HttpResponse:
     if change is None:
         raise NotFound(_("There is no such operation, or it has not been carried out."))
     loan = _loan(request, UUID(change.payload["loan_id"]))
+    done: dict[str, Any] = change.result or {}
     context = {
         "number": f"{loan.number}-{change.id.hex[-8:].upper()}",
         "lender": organisations.entity(loan.legal_entity_id),
@@ -115,8 +116,8 @@ def voucher(request: StaffRequest, request_id: UUID) -> HttpResponse:
         "operation": services.operation_named(change.payload["operation"]),
         "content": lambda: counter_page.content_of(change.payload),
         "effect": lambda: counter_page.effect_of(change.preview),
-        "transactions": change.result["transactions"],
-        "journal": change.result["journal"],
+        "transactions": done["transactions"],
+        "journal": done["journal"],
         "printed_at": request.now,
     }
     content = documents.render(template=TEMPLATE, context=context)

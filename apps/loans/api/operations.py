@@ -93,7 +93,7 @@ class BatchItemSerializer(OperationProposalRequestSerializer):
 class BatchRequestSerializer(serializers.Serializer):
     """Operations that are proposed each by itself."""
 
-    items = BatchItemSerializer(many=True, max_length=MOST_IN_A_BATCH, allow_empty=False)
+    items = serializers.ListField(child=BatchItemSerializer(), min_length=1, max_length=MOST_IN_A_BATCH)
 
 
 class BatchAnswerSerializer(serializers.Serializer):

@@ -11,9 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
@@ -200,13 +199,13 @@ def parsed(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Any]:
     wrong: dict[str, list[str]] = {}
     fields = (VALUE_DATE, *operation.fields)
     if unknown := set(sent) - {field.name for field in fields}:
-        wrong[min(unknown)] = [_t("This is not asked for here.")]
+        wrong[min(unknown)] = [gettext("This is not asked for here.")]
     for field in fields:
         raw = sent.get(field.name)
         text = "" if raw is None or raw is False else str(raw).strip()
         if not text:
             if field.required:
-                wrong[field.name] = [_t("Please fill this in.")]
+                wrong[field.name] = [gettext("Please fill this in.")]
             continue
         try:
             values[field.name] = _PARSERS[field.kind](field, text)
