@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.__main__ import Measure
+    from bench.measures import Measure
 
 ENTITY = "BENCHLOANS"
 OPENED = dt.date(2021, 1, 10)
@@ -36,7 +36,7 @@ REQUEST = {
 def quote() -> Measure:
     """A quote of 36 equal instalments with its disclosed rates; reference: the bare amortisation loop without dates, IRR or checks."""
     from apps.loans.domain import quote_from_json
-    from bench.__main__ import Measure, per_second
+    from bench.measures import Measure, per_second
 
     def bare() -> None:
         balance, rate = Decimal(120000), Decimal("0.108") / 12
@@ -55,7 +55,7 @@ def statement() -> Measure:
     from apps.loans import selectors
     from apps.loans.bridge import replay_of
     from apps.loans.management.statement_json import statement_json
-    from bench.__main__ import Measure
+    from bench.measures import Measure
 
     loan = _loan(STATEMENT_TRANSACTIONS, days_apart=2)
     rows = selectors.transactions_of(loan)
@@ -75,7 +75,7 @@ def backdated_repayment() -> Measure:
     from apps.common.clock import beijing
     from apps.loans import selectors, services
     from apps.loans.bridge import replay_of
-    from bench.__main__ import Measure
+    from bench.measures import Measure
 
     loan = _loan(LATER_TRANSACTIONS, days_apart=30)
     rows = selectors.transactions_of(loan)

@@ -1,0 +1,202 @@
+"""Measures of the end of day on a portfolio of `LOANS` loans: by the real runner, one worker, a real broker; two cores.
+
+`eod_normal_day` opens a day on which a thirtieth of the loans fall due, `eod_peak_day` one on which a third do. The reference is the bare SQL
+that reads and writes the same rows, in the same run, rolled back. Both days follow each other in one database, made anew for the run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from bench.measures import Measure
+from bench.portfolio import NORMAL_DAY, OPEN_ON, PEAK_DAY, build, database
+
+_ONE_DAY: Final = dt.timedelta(days=1)
+# What the day reads and writes, without asking what it should say: every run read, the rows of loans that turn or are late written.
+_BARE: Final = (
+    "SELECT sum(before + bears) FROM loans_loanrun WHERE legal_entity_id = %(entity)s",
+    "SELECT id FROM loans_loan WHERE id IN (SELECT loan_id FROM loans_loanrun WHERE next_due_on = %(to)s) FOR UPDATE",
+    """UPDATE loans_instalment i SET status = i.status FROM loans_loanrun r
+        WHERE r.next_due_on = %(to)s AND i.loan_id = r.loan_id AND i.due_date = r.next_due_on""",
+    "UPDATE loans_loanbalance b SET as_of = b.as_of FROM loans_loanrun r WHERE r.next_due_on = %(to)s AND b.loan_id = r.loan_id",
+    "UPDATE loans_loanrun SET as_of = as_of WHERE next_due_on = %(to)s",
+    "SELECT l.id FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id WHERE b.next_due_date < %(to)s FOR UPDATE OF l",
+    """UPDATE loans_instalment i SET penalty = i.penalty FROM loans_loanbalance b
+        WHERE b.next_due_date < %(to)s AND i.loan_id = b.loan_id AND i.status IN ('due', 'overdue')""",
+    "UPDATE loans_loanbalance SET as_of = as_of WHERE next_due_date < %(to)s",
+    """UPDATE loans_loanamount a SET booked = a.booked FROM loans_loanbalance b
+        WHERE b.next_due_date < %(to)s AND a.loan_id = b.loan_id AND a.event = 'penalty'""",
+)
+
+
+@dataclass
+class Portfolio:
+    """A portfolio in its database, and what was measured on it already."""
+
+    loans: int
+    entity_id: UUID
+    seconds_to_build: float
+
+
+_ready: dict[int, Portfolio] = {}
+
+
+def eod_normal_day() -> Measure:
+    """Close a day and open one on which a thirtieth of the loans fall due, in seconds."""
+    return _measured("eod_normal_day", NORMAL_DAY)
+
+
+def eod_peak_day() -> Measure:
+    """Close a day and open one on which a third of the loans fall due, in seconds."""
+    portfolio = the_portfolio()
+    from apps.organisations.selectors import business_date
+
+    if business_date(portfolio.entity_id) == OPEN_ON:
+        with _worker():
+            _close(portfolio.entity_id, OPEN_ON)
+    from bench.payments import pay_what_is_due
+
+    pay_what_is_due(portfolio.entity_id)
+    return _measured("eod_peak_day", PEAK_DAY)
+
+
+def the_portfolio() -> Portfolio:
+    """The portfolio of this run, built on first use."""
+    loans = int(os.environ.get("LOANS", "100000"))
+    if loans not in _ready:
+        os.environ["DATABASE_URL"] = _new_database(loans)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carloan.settings")
+        os.environ["LOG_LEVEL"] = "ERROR"
+        import django
+
+        django.setup()
+        started = time.monotonic()
+        entity_id = build(loans)
+        _ready[loans] = Portfolio(loans, entity_id, time.monotonic() - started)
+    return _ready[loans]
+
+
+def _new_database(loans: int) -> str:
+    import psycopg
+
+    url = database(loans)
+    server, name = url.rsplit("/", 1)
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return url
+
+
+def _measured(name: str, due_day: int) -> Measure:
+    portfolio = the_portfolio()
+    to = OPEN_ON.replace(day=due_day)
+    facts = {"entity": portfolio.entity_id, "to": to}
+    events = _count("SELECT count(*) FROM loans_loanrun WHERE next_due_on = %(to)s OR next_event_on <= %(to)s", facts)
+    events += _count("SELECT count(*) FROM loans_loanbalance WHERE next_due_date < %(to)s", facts)
+    reference = _bare(facts)
+    with _worker() as worker:
+        started = time.monotonic()
+        _close(portfolio.entity_id, to - _ONE_DAY)
+        seconds = time.monotonic() - started
+        memory_mib = _peak_memory_mib(worker)
+    conditions = (
+        f"{portfolio.loans} loans built in {portfolio.seconds_to_build:.0f} s; {events} events, {seconds / events * 1e6:.0f} us each; "
+        f"runner and one worker, {memory_mib} MiB at most; {_slowest(portfolio.entity_id, to)}"
+    )
+    return Measure(name, round(seconds, 2), "s", round(reference, 2), round(seconds / reference, 3), conditions)
+
+
+def _close(entity_id: UUID, day: dt.date) -> None:
+    from apps.common.actors import Actor
+    from apps.organisations import end_of_day
+
+    end_of_day.run(entity_id=entity_id, to=day, actor=Actor.system("bench"))
+
+
+def _count(sql: str, facts: dict[str, Any]) -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql, facts)
+        return int(cursor.fetchone()[0])
+
+
+def _bare(facts: dict[str, Any]) -> float:
+    from django.db import connection, transaction
+
+    started = time.monotonic()
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in _BARE:
+            cursor.execute(statement, facts)
+        transaction.set_rollback(True)
+    seconds = time.monotonic() - started
+    with connection.cursor() as cursor:
+        for table in ("loans_loan", "loans_instalment", "loans_loanbalance", "loans_loanrun", "loans_loanamount"):
+            cursor.execute(f"VACUUM {table}")
+    return seconds
+
+
+def _slowest(entity_id: UUID, opened: dt.date) -> str:
+    """The steps of the day that took longest, in work of all processes together."""
+    from apps.organisations.models import StepRun
+
+    spent: dict[str, float] = {}
+    for row in StepRun.objects.filter(legal_entity_id=entity_id, day__in=[opened - _ONE_DAY, opened]):
+        if (row.day == opened) == (row.phase == "open") and row.finished_at and row.started_at:
+            spent[row.step] = spent.get(row.step, 0.0) + (row.finished_at - row.started_at).total_seconds()
+    slowest = sorted(spent.items(), key=lambda item: -item[1])[:5]
+    return "work: " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in slowest)
+
+
+@contextmanager
+def _worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker with one process, on a broker of its own."""
+    from django.conf import settings
+
+    from carloan.celery import app
+    from carloan.embedded import start_redis
+
+    with tempfile.TemporaryDirectory() as folder:
+        url, redis = start_redis(Path(folder))
+        before, settings.REDIS_URL = settings.REDIS_URL, url
+        app.conf.broker_url = app.conf.broker_write_url = url
+        log = Path(folder, "worker.log").open("wb")
+        command = [sys.executable, "-m", "celery", "-A", "carloan", "worker", "-Q", "eod", "-c", "1", "-P", "solo", "-l", "WARNING"]
+        worker = subprocess.Popen(command, env=os.environ | {"REDIS_URL": url}, stdout=log, stderr=log)
+        try:
+            _wait_until_ready(app, worker)
+            yield worker
+        finally:
+            worker.terminate()
+            worker.wait(timeout=30)
+            redis.terminate()
+            settings.REDIS_URL = before
+            log.close()
+
+
+def _wait_until_ready(app: Any, worker: subprocess.Popen[bytes]) -> None:
+    for _ in range(120):
+        if app.control.inspect(timeout=0.5).ping():
+            return
+        if worker.poll() is not None:
+            break
+    raise RuntimeError("The worker did not start.")
+
+
+def _peak_memory_mib(worker: subprocess.Popen[bytes]) -> int:
+    """The most memory the runner or the worker held at any moment."""
+    lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return max(peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
