@@ -15,7 +15,7 @@ from apps.common.models import ChangeRequest, OutboxMessage
 from apps.ledger.models import JournalEntry
 from apps.loans import services
 from apps.loans.models import Loan, LoanTransaction
-from apps.loans.tests.factories import a_lender, a_loan, assert_sound, books, business_day, pay
+from apps.loans.tests.factories import a_lender, a_loan, assert_sound, books, business_day, pay, shared
 from apps.organisations.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -352,4 +352,20 @@ def test_new_terms_change_the_schedule_and_post_nothing_unsound(entity, late, op
     assert before["schedule"] != after["schedule"]
     principal = sum(D(row["principal"]) for row in after["schedule"])
     assert principal == D("120000.00")
+    assert_sound(entity)
+
+
+def test_a_partner_bears_its_own_loss(entity):
+    loan = a_loan(entity, shared(entity))
+    pay(loan, "5596.86", DUE_1)
+    pay(loan, "5596.86", DUE_2)
+    do(loan, "waiver", penalty="20.31")
+    do(loan, "write_off")
+    stand = books(entity)
+    assert stand["9003"] == stand["6702"] == D("33366.58"), "30 % of 111,221.94: the lender's part"
+    assert stand["9004"] == D("77855.36"), "the partner's claim stays a memo"
+    assert stand["9003"] + stand["9004"] == D("111221.94")
+    assert {"1304", "130301", "130302", "130303", "113201", "113202", "601102"}.isdisjoint(stand)
+    assert_sound(entity)
+    do(loan, "recovery", amount="10000.00", means="cash")
     assert_sound(entity)
