@@ -75,7 +75,7 @@ class OutboxMessage(models.Model):
 class OutboxDeliveryQuerySet(ScopedQuerySet):
     def due(self) -> OutboxDeliveryQuerySet:
         """Waiting deliveries whose time has come, oldest first."""
-        return self.filter(state=OutboxDelivery.State.WAITING, due_at__lte=dt.datetime.now(dt.UTC)).order_by("id")
+        return self.filter(state=OutboxDelivery.State.WAITING, due_at__lte=dt.datetime.now(dt.UTC)).order_by("due_at", "id")
 
 
 class OutboxDelivery(models.Model):
@@ -102,7 +102,7 @@ class OutboxDelivery(models.Model):
         verbose_name = _("delivery of news")
         verbose_name_plural = _("deliveries of news")
         constraints = [models.UniqueConstraint(fields=["message", "handler"], name="one_delivery_per_handler")]
-        indexes = [models.Index(fields=["due_at"], condition=models.Q(state="waiting"), name="outbox_waiting")]
+        indexes = [models.Index(fields=["due_at", "id"], condition=models.Q(state="waiting"), name="outbox_waiting")]
 
     def __str__(self) -> str:
         return f"{self.message_id} → {self.handler}"

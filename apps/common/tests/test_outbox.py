@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.utils import DatabaseError
+from django.test.utils import CaptureQueriesContext
 
 from apps.common import outbox
 from apps.common.models import OutboxDelivery, OutboxMessage, WorkingDay
@@ -49,6 +50,20 @@ def test_each_handler_gets_the_news_once_however_often_the_dispatcher_runs():
     assert WorkingDay.objects.filter(day=story.day).count() == 1
     assert news.seen_outside == [story]
     assert set(OutboxDelivery.objects.values_list("state", flat=True)) == {"done"}
+
+
+def test_many_events_take_as_many_statements_as_one_and_keep_their_order():
+    day = dt.date(2030, 1, 1)
+    stories = [news.HolidayAnnounced(day=day + dt.timedelta(days=n), amount=Decimal(n), who=uuid4(), note="“节”\\'") for n in range(40)]
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        outbox.publish_many(stories)
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked_of_one:
+        outbox.publish(stories[0])
+    assert len(asked) == len(asked_of_one)
+    rows = OutboxMessage.objects.order_by("id")
+    assert [outbox.from_json(row.name, row.payload) for row in rows] == [*stories, stories[0]]
+    assert [row.deliveries.count() for row in rows] == [2] * 41
+    assert list(OutboxDelivery.objects.order_by("id").values_list("message_id", flat=True)) == sorted([row.id for row in rows] * 2)
 
 
 def test_news_of_a_deed_that_is_rolled_back_never_goes_out():

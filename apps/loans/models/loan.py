@@ -237,7 +237,7 @@ class Instalment(models.Model):
         verbose_name_plural = pgettext_lazy("rows of the schedule", "instalments")
         ordering = ["no"]
         constraints = [models.UniqueConstraint(fields=["loan", "no"], name="one_instalment_per_number")]
-        indexes = [models.Index(fields=["due_date"], condition=~Q(status="paid"), name="instalment_unpaid_by_day")]
+        indexes = [models.Index(fields=["due_date", "loan"], condition=~Q(status="paid"), name="instalment_unpaid_by_day")]
 
     def __str__(self) -> str:
         return f"{self.no}: {self.due_date}"

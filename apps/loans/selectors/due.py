@@ -31,7 +31,7 @@ _RANGES: Final = """
          WHERE l.legal_entity_id = %s AND l.state = ANY(%s) AND (%s::date IS NULL OR b.next_due_date <= %s)
     ) numbered GROUP BY part ORDER BY part
 """
-_UNPAID: Final = sum((F(c.value) - F(f"paid_{c.value}") for c in COMPONENTS), start=Value(ZERO))
+_UNPAID: Final = sum((F(c.value) - F(f"paid_{c.value}") - F(f"waived_{c.value}") for c in COMPONENTS), start=Value(ZERO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _due_loans(rows: QuerySet[Loan]) -> list[DueLoan]:
 
 
 def _of_part(id_field: str, part: Mapping[str, str]) -> Q:
-    return Q(**{f"{id_field}__range": (part["first"], part["last"])}) if part else Q()
+    return Q(**{f"{id_field}__gte": part["first"], f"{id_field}__lte": part["last"]}) if part else Q()
 
 
 def dues_of(loan_ids: Collection[UUID], day: dt.date) -> tuple[list[LoanDue], dict[UUID, str]]:
@@ -208,7 +208,7 @@ def loans_falling_due(legal_entity_id: UUID, first: dt.date, last: dt.date, part
     """Running loans of a part with an unpaid instalment due from `first` to `last`, with what that instalment still asks; for reminders."""
     days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
     rows = (
-        Instalment.objects.filter(_of_part("loan__id", part), loan__legal_entity_id=legal_entity_id, loan__state__in=LIVE)
+        Instalment.objects.filter(_of_part("loan_id", part), loan__legal_entity_id=legal_entity_id, loan__state__in=LIVE)
         .filter(due_date__in=days)
         .exclude(status=Instalment.Status.PAID)
         .order_by("due_date", "loan_id")
