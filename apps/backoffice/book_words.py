@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 EVENTS: Final[dict[str, Any]] = {
     "bank_fee": _("fee of the bank"),
+    "take_over": _("loan taken over"),
     "funding_received": _("money from a funder"),
     "funding_returned": _("money back to a funder"),
     "funding_fee": _("fees between funding parties"),

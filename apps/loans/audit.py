@@ -23,6 +23,7 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
         "principal",
         (
             (1, "disbursement", ("principal",)),
+            (1, "take_over", ("principal",)),
             (1, "adjustment", ("principal",)),
             (-1, "repayment", ("principal",)),
             (-1, "write_off", ("principal",)),
@@ -35,22 +36,34 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
         "accrued interest",
         (
             (1, "accrual", ("interest", "interest_vat")),
+            (1, "take_over", ("interest",)),
             (-1, "repayment", ("interest",)),
             (-1, "waiver", ("interest", "interest_vat")),
         ),
     ),
     "113202": (
         "penalty",
-        ((1, "penalty", ("penalty", "penalty_vat")), (-1, "repayment", ("penalty",)), (-1, "waiver", ("penalty", "penalty_vat"))),
+        (
+            (1, "penalty", ("penalty", "penalty_vat")),
+            (1, "take_over", ("penalty",)),
+            (-1, "repayment", ("penalty",)),
+            (-1, "waiver", ("penalty", "penalty_vat")),
+        ),
     ),
     "113203": (
         "compound interest",
-        ((1, "penalty", ("compound", "compound_vat")), (-1, "repayment", ("compound",)), (-1, "waiver", ("compound", "compound_vat"))),
+        (
+            (1, "penalty", ("compound", "compound_vat")),
+            (1, "take_over", ("compound",)),
+            (-1, "repayment", ("compound",)),
+            (-1, "waiver", ("compound", "compound_vat")),
+        ),
     ),
     "122101": (
         "fees",
         (
             (1, "fee", ("fee", "fee_vat")),
+            (1, "take_over", ("fee",)),
             (-1, "repayment", ("fee",)),
             (-1, "waiver", ("fee", "fee_vat")),
             (-1, "write_off", ("fee",)),
@@ -59,9 +72,14 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
     ),
     "1304": (
         "loss provision",
-        ((1, "provision", ("principal",)), (-1, "write_off", ("principal", "fee")), (1, "recovery", ("principal", "fee"))),
+        (
+            (1, "provision", ("principal",)),
+            (1, "take_over", ("provision",)),
+            (-1, "write_off", ("principal", "fee")),
+            (1, "recovery", ("principal", "fee")),
+        ),
     ),
-    "224102": ("customers' credit", ((1, "repayment", ("credit",)), (-1, "refund", ("credit",)))),
+    "224102": ("customers' credit", ((1, "repayment", ("credit",)), (1, "take_over", ("credit",)), (-1, "refund", ("credit",)))),
     "601101": ("interest income", ((1, "accrual", ("interest",)), (-1, "waiver", ("interest",)))),
     "601102": ("penalty income", ((1, "penalty", ("penalty",)), (-1, "waiver", ("penalty",)))),
     "601103": ("compound interest income", ((1, "penalty", ("compound",)), (-1, "waiver", ("compound",)))),
@@ -113,6 +131,8 @@ def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
         sub = sum((sign * booked.get((event, part, False), ZERO) for sign, event, names in parts for part in names), start=ZERO)
         yield _compare(f"sub-ledger = general ledger: {name}", code, sub, ledger.balance(code, entity))
     partner = booked.get(("disbursement", "principal", True), ZERO) - booked.get(("repayment", "principal", True), ZERO)
+    partner += booked.get(("take_over", "principal", True), ZERO)
+    partner += booked.get(("adjustment", "principal", True), ZERO)
     yield _compare("sub-ledger = general ledger: partners' principal", "9004", partner, ledger.balance("9004", entity))
     # Funders' own money stands on 224101, too: only what loans have posted there is compared.
     collected = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event == "repayment"), start=ZERO)
@@ -120,11 +140,13 @@ def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
     general = ledger.moved_by("224101", entity, ["disbursement", "repayment"])
     yield _compare("sub-ledger = general ledger: partners' money", "224101", owed, general)
     earned = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event in _EARNING), start=ZERO)
+    earned += sum((booked.get(("take_over", part, True), ZERO) for part in _TAKEN_OVER), start=ZERO)
     paid = sum((amount for (event, part, p), amount in booked.items() if p and event == "repayment" and part != "principal"), start=ZERO)
     yield _compare("sub-ledger = general ledger: partners' interest", "9005", earned - paid, ledger.balance("9005", entity))
 
 
 _EARNING: Final = ("accrual", "penalty", "fee")
+_TAKEN_OVER: Final = ("interest", "penalty", "compound", "fee")
 
 
 def _compare(name: str, code: str, sub: Decimal, general: Decimal) -> Check:
@@ -135,16 +157,17 @@ def _compare(name: str, code: str, sub: Decimal, general: Decimal) -> Check:
 
 def _principal_adds_up(entity: UUID) -> Check:
     rows = _query(
-        """SELECT l.number, coalesce(sum(a.booked) FILTER (WHERE a.event = 'disbursement'), 0),
+        """SELECT l.number, coalesce(sum(a.booked) FILTER (WHERE a.event IN ('disbursement', 'take_over', 'adjustment')), 0),
                   coalesce(sum(a.booked) FILTER (WHERE a.event = 'repayment'), 0), b.principal
              FROM loans_loan l JOIN loans_loanbalance b ON b.loan_id = l.id
-             LEFT JOIN loans_loanamount a ON a.loan_id = l.id AND a.component = 'principal' AND a.event IN ('disbursement', 'repayment')
+             LEFT JOIN loans_loanamount a ON a.loan_id = l.id AND a.component = 'principal'
+             AND a.event IN ('disbursement', 'take_over', 'adjustment', 'repayment')
             WHERE l.legal_entity_id = %s GROUP BY l.id, b.loan_id ORDER BY l.number""",
         entity,
     )
     wrong = [row for row in rows if row[1] != row[2] + row[3]]
     sums = [sum((row[index] for row in rows), start=ZERO) for index in (1, 2, 3)]
-    first = "loan {}: disbursed {}, repaid {}, outstanding {}".format(*wrong[0]) if wrong else ""
+    first = "loan {}: disbursed and adjusted {}, repaid {}, outstanding {}".format(*wrong[0]) if wrong else ""
     figures = {"disbursed": str(sums[0]), "repaid": str(sums[1]), "outstanding": str(sums[2]), "loans": len(rows)}
     return Check("principal repaid + outstanding = disbursed", not wrong, figures, first)
 

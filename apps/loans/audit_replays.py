@@ -98,7 +98,7 @@ def _differences(stored: _Stored, projection: Projection, later: Projection) -> 
         yield "instalments", f": stored {len(stored.instalments)} rows, replayed {len(rows)}"
     if stored.loan.state != projection.state.status.value:
         yield "state", f": stored {stored.loan.state}, replayed {projection.state.status.value}"
-    received = _received(stored.transactions)
+    received = _received(stored.transactions) - _received_elsewhere(stored.loan)
     in_books = sum((amount for key, amount in stored.booked.items() if key[0] == "repayment"), start=ZERO)
     if received != in_books:
         yield "money", f": received {received}, booked {in_books}"
@@ -112,9 +112,17 @@ def _first_difference(row: Any, wanted: dict[str, Any]) -> str:
 
 
 def _received(transactions: list[LoanTransaction]) -> Decimal:
-    reversed_ids = {row.reverses_id for row in transactions}
-    standing = (row.amount or ZERO for row in transactions if row.kind in MONEY_IN and row.id not in reversed_ids)
-    return sum(standing, start=ZERO)
+    """Money that came and was not taken back by its channel."""
+    reversed_ids = {row.reverses_id for row in transactions if row.kind == "reversal"}
+    standing = [row for row in transactions if row.id not in reversed_ids]
+    came = sum((row.amount or ZERO for row in standing if row.kind in MONEY_IN), start=ZERO)
+    return came - sum((row.amount or ZERO for row in standing if row.kind == "chargeback"), start=ZERO)
+
+
+def _received_elsewhere(loan: Loan) -> Decimal:
+    """Money of a loan taken over that the former system had booked; a loan that never was has none."""
+    opening = {} if loan.state == Loan.State.CANCELLED else loan.opening_amounts
+    return sum((amount for key, amount in opening.items() if key[0] == "repayment"), start=ZERO)
 
 
 def _files(entity: UUID) -> Iterator[_Stored]:

@@ -116,3 +116,15 @@ class LoanCancelled:
     legal_entity_id: UUID
     borrower_ref: UUID
     application_ref: UUID
+
+
+@event
+class LoanTakenOver:
+    """A running loan of another system was taken over; no money was paid out."""
+
+    loan_id: UUID
+    number: str
+    legal_entity_id: UUID
+    borrower_ref: UUID
+    external_number: str
+    taken_over_on: date

@@ -3,6 +3,7 @@
 from apps.loans.models.funding import FundingAgreement, FundingFee, FundingFeeTotal
 from apps.loans.models.loan import LIVE, LOAN_EDGES, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
 from apps.loans.models.running import AccruedRange, LoanRun
+from apps.loans.models.takeover import TakenOverLoan
 
 __all__ = [
     "LIVE",
@@ -17,4 +18,5 @@ __all__ = [
     "LoanBalance",
     "LoanRun",
     "LoanTransaction",
+    "TakenOverLoan",
 ]

@@ -65,6 +65,9 @@ class Loan(BusinessModel):
     settled_on = models.DateField(_("settled on"), null=True, blank=True)
     interest_vat_rate = models.DecimalField(_("VAT on interest"), max_digits=9, decimal_places=6)
     fee_vat_rate = models.DecimalField(_("VAT on fees"), max_digits=9, decimal_places=6)
+    opening = models.JSONField(
+        _("booked before the take-over"), null=True, blank=True, help_text=_("event, component, party and amount, in the former system")
+    )
     state = StateField(State, State.PENDING, verbose_name=_("state"))
 
     scope = Scope(entity="legal_entity_id", customer="borrower_ref")
@@ -78,6 +81,11 @@ class Loan(BusinessModel):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def opening_amounts(self) -> dict[tuple[str, str, str], Decimal]:
+        """(event, component, party) → what the books of the former system held of a loan taken over, in yuan; empty for all others."""
+        return {(event, component, party): Decimal(amount) for event, component, party, amount in self.opening or ()}
 
     def reachable_states(self) -> set[str]:
         """States that one legal step leads to from the present one."""

@@ -17,6 +17,8 @@ from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operat
 from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
+from apps.loans.services.sheet import SheetRefused
+from apps.loans.services.takeover import TakeOverReport, take_over_loans
 
 __all__ = [
     "AgreementInUse",
@@ -30,6 +32,8 @@ __all__ = [
     "Operation",
     "OperationUnknown",
     "ReferenceReused",
+    "SheetRefused",
+    "TakeOverReport",
     "TermsRefused",
     "TransactionBrief",
     "TransactionUnknown",
@@ -47,4 +51,5 @@ __all__ = [
     "record_repayment",
     "reverse_transaction",
     "settle_early",
+    "take_over_loans",
 ]

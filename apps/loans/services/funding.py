@@ -32,15 +32,16 @@ _FALL_DUE: Final = """
         SELECT l.id AS loan_id, f.id AS fee_id, l.fee_vat_rate AS vat, coalesce(basis.lent, 0) AS lent, coalesce(basis.back, 0) AS back,
                coalesce(f.amount, round(f.rate * coalesce(basis.lent, 0), 2)) AS agreed
           FROM loans_loan l
-          JOIN loans_loanamount d ON d.loan_id = l.id AND d.event = 'disbursement' AND d.component = 'principal' AND d.party_ref <> ''
+          JOIN loans_loanamount d ON d.loan_id = l.id AND d.component = 'principal' AND d.party_ref <> ''
+               AND d.event IN ('disbursement', 'take_over')
           JOIN LATERAL (SELECT a.id FROM loans_fundingagreement a
                          WHERE a.legal_entity_id = l.legal_entity_id AND a.party_ref = d.party_ref AND a.effective_from <= l.opened_on
                          ORDER BY a.effective_from DESC LIMIT 1) a ON true
           JOIN loans_fundingfee f ON f.agreement_id = a.id
-          JOIN LATERAL (SELECT sum(m.booked) FILTER (WHERE m.event = 'disbursement') AS lent,
+          JOIN LATERAL (SELECT sum(m.booked) FILTER (WHERE m.event IN ('disbursement', 'take_over')) AS lent,
                                sum(m.booked) FILTER (WHERE m.event = 'repayment') AS back
                           FROM loans_loanamount m
-                         WHERE m.loan_id = l.id AND m.component = 'principal' AND m.event IN ('disbursement', 'repayment')
+                         WHERE m.loan_id = l.id AND m.component = 'principal' AND m.event IN ('disbursement', 'take_over', 'repayment')
                            AND (f.basis_ref = '' OR m.party_ref = CASE f.basis_ref WHEN %(own)s THEN '' ELSE f.basis_ref END)) basis ON true
          WHERE l.legal_entity_id = %(entity)s
     ), due AS (

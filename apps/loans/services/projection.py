@@ -110,6 +110,7 @@ def projection_of(loan: Loan, state: LoanState, policy: Policy) -> Projection:
         fee_vat_rate=loan.fee_vat_rate,
         non_accrual_above_dpd=policy.non_accrual_above_dpd,
         provision_rate=policy.provision_rates[asset_class],
+        opening=loan.opening_amounts,
     )
     late = [row for row in state.rows if row.status is RowStatus.OVERDUE]
     unpaid = [row.installment.due_date for row in state.rows if row.status is not RowStatus.PAID]

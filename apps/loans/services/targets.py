@@ -18,18 +18,23 @@ from apps.loans.domain.transactions import Kind
 
 Key = tuple[str, str, str]
 OWN_REF: Final = ""
+_BOOKED_BEFORE: Final = frozenset({"disbursement", "accrual", "penalty", "fee", "repayment", "provision"})
 MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """How the lender's books treat a loan. `own_refs` are the names under which the lender itself appears among the funders."""
+    """How the lender's books treat a loan. `own_refs` are the names under which the lender itself appears among the funders.
+
+    `opening` is what of a loan taken over had been booked elsewhere before (`opening_of`).
+    """
 
     own_refs: frozenset[str]
     interest_vat_rate: Decimal
     fee_vat_rate: Decimal
     non_accrual_above_dpd: int
     provision_rate: Decimal
+    opening: Mapping[Key, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,25 @@ def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
     else:
         answer["reclassification", "overdue", OWN_REF] = min(split.own(flows.overdue_principal), principal)
     answer["provision", "principal", OWN_REF] = round_money(principal * treatment.provision_rate) + written_off
+    if state.opened_on is not None:
+        _take_over(answer, treatment.opening)
     return {key: amount for key, amount in answer.items() if amount}
+
+
+def opening_of(targets: Mapping[Key, Decimal]) -> dict[Key, Decimal]:
+    """What of these running totals the books of the former system hold when a loan is taken over with them."""
+    return {key: amount for key, amount in targets.items() if key[0] in _BOOKED_BEFORE}
+
+
+def _take_over(answer: dict[Key, Decimal], opening: Mapping[Key, Decimal]) -> None:
+    """What was booked elsewhere comes in as balances, by an event of its own, and not again as income, money or cost."""
+    for (event, component, party_ref), amount in opening.items():
+        key = (event, component, party_ref)
+        answer[key] = answer.get(key, ZERO) - amount
+        name = "provision" if event == "provision" else component.removesuffix("_vat")
+        balance = ("take_over", name, party_ref)
+        sign = -1 if event == "repayment" and component != "credit" else 1
+        answer[balance] = answer.get(balance, ZERO) + sign * amount
 
 
 def _earn(answer: dict[Key, Decimal], split: _Splitter, event: str, component: Component, earned: Decimal, waived: Decimal) -> None:
