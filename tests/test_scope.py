@@ -40,7 +40,7 @@ FOREIGN = {model: page for model, page in admin.site._registry.items() if model 
 NOT_IN_THE_STORY = {
     "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference",
     "reconciliation.LateMatch", "risk.ListHit", "organisations.SecondFactorEnrolment",
-    "loans.FundingAgreement", "loans.FundingFee", "loans.FundingFeeTotal",
+    "loans.FundingAgreement", "loans.FundingFee", "loans.FundingFeeTotal", "loans.TakenOverLoan",
 }  # fmt: skip
 REFUSED = {403, 404, 405}
 # What the parameters of addresses stand for, per audience.

@@ -90,6 +90,7 @@ MENUS: Final[tuple[tuple[str | Promise, tuple[Item, ...]], ...]] = (
         (
             Item(_("Loans"), _list("loans_loan"), ("loans.view",), "account_balance"),
             Item(_("Counter"), "admin:counter", ("loans.adjust",), "point_of_sale"),
+            Item(_("Take over loans"), "admin:take_over", ("loans.open",), "move_to_inbox"),
             Item(_("Loan transactions"), _list("loans_loantransaction"), ("loans.view",), "swap_horiz"),
             Item(_("Journal"), _list("ledger_journalentry"), ("ledger.view",), "menu_book"),
             Item(_("Trial balance"), "admin:books_turnovers", ("ledger.view",), "balance"),

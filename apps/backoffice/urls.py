@@ -17,6 +17,7 @@ from apps.backoffice.views import (
     payment_result,
     review,
     shared,
+    take_over,
     workbench,
 )
 
@@ -39,6 +40,7 @@ def pages() -> list[Any]:
         path("payments/<str:order_no>/propose/", payment_result.propose, name="payment_result_propose"),
         path("loans/<uuid:loan_id>/", loans.loan, name="loan"),
         path("loans/<uuid:loan_id>/statement/", loans.statement, name="loan_statement"),
+        path("take-over/", take_over.take_over, name="take_over"),
         path("counter/", counter.find, name="counter"),
         path("counter/vouchers/<uuid:request_id>/", counter.voucher, name="counter_voucher"),
         path("counter/<uuid:loan_id>/", counter.desk, name="counter_desk"),

@@ -113,3 +113,11 @@ class InstalmentAdmin(CarloanModelAdmin):
     search_fields = ("loan__number",)
     list_select_related = ("loan",)
     date_hierarchy = "due_date"
+
+
+@admin.register(models.TakenOverLoan)
+class TakenOverLoanAdmin(CarloanModelAdmin):
+    list_display = ("external_number", "loan", "taken_over_on", "file_name", "line_no", "actor")
+    search_fields = ("external_number", "loan__number", "file_name")
+    list_select_related = ("loan",)
+    date_hierarchy = "taken_over_on"

@@ -11,9 +11,11 @@ class LoansConfig(AppConfig):
     def ready(self) -> None:
         from apps.ledger import audit
         from apps.loans.services.counter import register_approvals
+        from apps.loans.services.takeover_by_two import register_take_over
         from apps.organisations.business_day import Step, register
 
         register_approvals()
+        register_take_over()
 
         audit.register("apps.loans.audit.checks")
         register(Step(name="late", phase="close", order=10, run=f"{_EOD}.late", partitions=f"{_EOD}.event_parts"))

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,6 +23,7 @@ from apps.common.models import ChangeRequest
 
 OPEN = ("proposed", "failed")
 PAGE_SIZE = 50
+MAX_SHOWN = 500  # characters of one value: the file of a take-over is not for reading here
 
 
 def _requests(request: HttpRequest) -> Any:
@@ -122,4 +124,4 @@ def _shown(value: Any) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, int | Decimal):
         return f"{value:,}"
-    return str(value)
+    return Truncator(value).chars(MAX_SHOWN)

@@ -18,12 +18,18 @@ from apps.loans.services.payments import TransactionBrief, check_prepayment, pre
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
 from apps.loans.services.sheet import SheetRefused
-from apps.loans.services.takeover import TakeOverReport, take_over_loans
+from apps.loans.services.takeover import BALANCES, TakeOverReport, take_over_loans
+from apps.loans.services.takeover import OPTIONAL as TAKE_OVER_OPTIONAL
+from apps.loans.services.takeover import REQUIRED as TAKE_OVER_REQUIRED
+from apps.loans.services.takeover_by_two import propose_take_over, report_json
 
 __all__ = [
     "AgreementInUse",
     "agree_funding",
+    "BALANCES",
     "OPERATIONS",
+    "TAKE_OVER_OPTIONAL",
+    "TAKE_OVER_REQUIRED",
     "VALUE_DATE",
     "AmountRefused",
     "Field",
@@ -47,8 +53,10 @@ __all__ = [
     "prepay",
     "preview_operation",
     "propose_operation",
+    "propose_take_over",
     "record_change",
     "record_repayment",
+    "report_json",
     "reverse_transaction",
     "settle_early",
     "take_over_loans",

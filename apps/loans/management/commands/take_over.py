@@ -14,8 +14,7 @@ from apps.common.actors import Actor
 from apps.common.commands import BAD_INPUT
 from apps.common.commands import Command as BaseCommand
 from apps.common.money import parse_money
-from apps.loans.management.take_over_json import report_json
-from apps.loans.services import SheetRefused, take_over_loans
+from apps.loans.services import SheetRefused, report_json, take_over_loans
 from apps.organisations.selectors import entity_by_code
 
 
