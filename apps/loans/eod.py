@@ -16,7 +16,7 @@ from uuid import UUID
 from apps.loans.models import LIVE, Loan, LoanRun, LoanTransaction
 from apps.loans.services import aging
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, EVERY_LOAN, book_all, post_sums
-from apps.loans.services.projection import Projection, policy_on, project, save
+from apps.loans.services.projection import Projection, policy_on, project, save, stored_of
 from apps.loans.services.sums import accrue_range, cut_ranges, event_ranges, take_over_many
 from apps.organisations.business_day import StepResult
 
@@ -36,7 +36,7 @@ def late(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.da
     if not _rules_change(entity_id, day):
         wanted = wanted.filter(run__next_event_on__lte=day + _ONE_DAY)
     loans = list(wanted.select_for_update(of=("self",)).order_by("id"))
-    return _replay(loans, day, now) if loans else StepResult()
+    return _replay(loans, day) if loans else StepResult()
 
 
 def late_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
@@ -103,7 +103,7 @@ def _book(entity_id: UUID, day: dt.date, step: str, events: Collection[str], now
     return book_all(legal_entity_id=entity_id, as_of=day + _ONE_DAY, day=day, step=step, events=events, now=now)
 
 
-def _replay(loans: Sequence[Loan], day: dt.date, now: dt.datetime) -> StepResult:
+def _replay(loans: Sequence[Loan], day: dt.date) -> StepResult:
     """Bring loans under lock to the day after `day`."""
     take_over_many([loan.id for loan in loans], day)
     # Read after the locks: what a deed on the loan changed while we waited counts.
@@ -122,5 +122,5 @@ def _replay(loans: Sequence[Loan], day: dt.date, now: dt.datetime) -> StepResult
             projections.append(project(loan, transactions[loan.id], day + _ONE_DAY, policy))
         except (ValueError, ArithmeticError) as problem:
             set_aside.append((loan.number, str(problem)))
-    save(projections, now)
+    save(projections, stored_of([projection.loan.id for projection in projections]))
     return StepResult(done=len(projections), set_aside=set_aside)

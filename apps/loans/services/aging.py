@@ -28,10 +28,8 @@ _PARTS: Final = """
      GROUP BY part ORDER BY part
 """
 # Loans are locked in one order before the statement that changes them looks at them again.
-_LOCK: Final = """
-    SELECT id FROM loans_loan WHERE id IN (SELECT run.loan_id FROM {which} AND run.loan_id BETWEEN %(first)s AND %(last)s)
-     AND state = ANY(%(live)s) ORDER BY id FOR UPDATE
-"""
+_WHICH: Final = "SELECT run.loan_id FROM {which} AND run.loan_id BETWEEN %(first)s AND %(last)s"
+_LOCK: Final = "SELECT id FROM loans_loan WHERE id = ANY(%(loans)s) AND state = ANY(%(live)s) ORDER BY id FOR UPDATE"
 
 _AGE: Final = f"""
     WITH late AS (
@@ -179,5 +177,7 @@ def _cut(which: str, entity_id: UUID, to: dt.date) -> list[dict[str, str]]:
 
 def _locked(cursor: Any, which: str, entity_id: UUID, to: dt.date, first: UUID, last: UUID) -> dict[str, Any]:
     facts = {"entity": entity_id, "to": to, "first": first, "last": last, "live": list(LIVE)}
-    cursor.execute(_LOCK.format(which=which), facts)
-    return facts | {"loans": [row[0] for row in cursor.fetchall()]}
+    for statement in (_WHICH.format(which=which), _LOCK):
+        cursor.execute(statement, facts)
+        facts["loans"] = [row[0] for row in cursor.fetchall()]
+    return facts

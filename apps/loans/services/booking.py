@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
 from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
 from apps.ledger import selectors as ledger_selectors
 from apps.ledger import services as ledger
 from apps.ledger.domain import OWN, PARTNER, Posting
-from apps.loans.models import Loan, LoanAmount
+from apps.loans.models import Loan
 from apps.loans.services.sums import Sum
+from apps.loans.services.targets import Key
 
 # Events that the close of a day books; all others belong to the day they happen on.
 CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision")
-DAY_EVENTS: Final = ("disbursement", "repayment")
+DAY_EVENTS: Final = ("disbursement", "repayment", "waiver", "refund", "adjustment", "write_off", "recovery")
 EVERY_LOAN: Final = (UUID(int=0), UUID(int=2**128 - 1))
 
 # Locks the rows in one order, moves `booked` up to `target`, and answers with the sums of what it moved.
@@ -42,28 +42,27 @@ _BOOK_ALL: Final = """
 
 
 def book_loan(
-    loan: Loan, *, not_before: dt.date, reference: str, narrative: str, actor: Actor, now: dt.datetime, events: Sequence[str] | None = None
+    loan: Loan,
+    missing: Mapping[Key, Decimal],
+    *,
+    day: dt.date,
+    reference: str,
+    narrative: str,
+    actor: Actor,
+    now: dt.datetime,
 ) -> None:
-    """Post what is missing of a loan, one entry per event, on the first open day from `not_before` on. The caller holds the loan."""
-    rows = LoanAmount.objects.filter(loan=loan).exclude(target=F("booked"))
-    if events is not None:
-        rows = rows.filter(event__in=events)
-    missing = list(rows.order_by("event", "id"))
-    if not missing:
-        return
-    day = ledger.hold_day(loan.legal_entity_id, not_before=not_before)
-    for event in dict.fromkeys(row.event for row in missing):
+    """Post what is missing of a loan under lock, one entry per event."""
+    for event in dict.fromkeys(key[0] for key in sorted(missing)):
         ledger.post(
             legal_entity_id=loan.legal_entity_id,
             business_date=day,
             event=event,
-            amounts=[_posting(row.component, row.target - row.booked, row.party_ref, loan.id) for row in missing if row.event == event],
+            amounts=[_posting(key[1], amount, key[2], loan.id) for key, amount in missing.items() if key[0] == event],
             reference=reference,
             narrative=narrative,
             actor=actor,
             now=now,
         )
-    LoanAmount.objects.filter(id__in=[row.id for row in missing]).update(booked=F("target"))
 
 
 def book_all(

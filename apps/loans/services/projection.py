@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from apps.common.bulk import any_of
 from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.loans import events
@@ -18,11 +19,10 @@ from apps.loans.domain.terms import Component
 from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.services.running import Thresholds, run_of
 from apps.loans.services.targets import Key, Treatment, targets_of
+from apps.loans.services.writing import Row, row_of, upsert
 from apps.organisations.selectors import ParameterMissing, parameters_of
 
-_BALANCE_FIELDS: Final = [field.name for field in LoanBalance._meta.concrete_fields if not field.primary_key]
-_ROW_FIELDS: Final = [field.name for field in Instalment._meta.concrete_fields if field.name not in ("id", "loan")]
-_RUN_FIELDS: Final = [field.name for field in LoanRun._meta.concrete_fields if not field.primary_key]
+_ROW_FIELDS: Final = [item.name for item in Instalment._meta.concrete_fields if item.name not in ("id", "loan")]
 _TRANSITIONS: Final = {
     "active": "activate",
     "overdue": "fall_overdue",
@@ -166,68 +166,86 @@ def _row_values(row: RowState) -> dict[str, Any]:
     return values
 
 
-def save(projections: Sequence[Projection], now: dt.datetime) -> None:
-    """Write the rows of several loans, whose rows the caller has locked, in a fixed number of statements, and tell the news."""
-    if not projections:
-        return
-    LoanBalance.objects.bulk_create(
-        [projection.balance for projection in projections], update_conflicts=True, unique_fields=["loan"], update_fields=_BALANCE_FIELDS
+@dataclass(slots=True)
+class Stored:
+    """What is stored of a loan under lock: running totals (target and booked), instalments by number."""
+
+    amounts: dict[Key, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    instalments: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+def stored_of(loan_ids: Sequence[UUID]) -> dict[UUID, Stored]:
+    """What is stored of each of some loans under lock."""
+    stored = {loan_id: Stored(instalments=rows) for loan_id, rows in instalments_of(loan_ids).items()}
+    amounts = LoanAmount.objects.filter(any_of("loan_id", loan_ids))
+    for loan_id, event, component, party_ref, target, booked in amounts.values_list(
+        "loan_id", "event", "component", "party_ref", "target", "booked"
+    ):
+        stored[loan_id].amounts[event, component, party_ref] = target, booked
+    return stored
+
+
+def instalments_of(loan_ids: Sequence[UUID]) -> dict[UUID, dict[int, dict[str, Any]]]:
+    """The stored rows of each of some loans under lock, by number."""
+    found: dict[UUID, dict[int, dict[str, Any]]] = {loan_id: {} for loan_id in loan_ids}
+    for values in Instalment.objects.filter(any_of("loan_id", loan_ids)).values("loan_id", *_ROW_FIELDS):
+        found[values.pop("loan_id")][values["no"]] = values
+    return found
+
+
+def save(
+    projections: Sequence[Projection],
+    stored: Mapping[UUID, Stored],
+    *,
+    booked: Mapping[Key, Decimal] | None = None,
+    transactions: Sequence[LoanTransaction] = (),
+) -> None:
+    """Write what differs from what is stored of loans under lock, with new transactions of theirs, and tell the news.
+
+    `booked` says for a single loan what is in the books now; without it that stays. One statement, and another where instalments or
+    runs go away or a loan changes its state.
+    """
+    amounts: list[Row] = []
+    instalments: list[Row] = []
+    for projection in projections:
+        loan_id, there = projection.loan.id, stored[projection.loan.id]
+        amounts += _amounts(projection, there, booked)
+        rows = row_values(projection.state)
+        instalments += [{"loan_id": loan_id, **row} for row in rows if there.instalments.get(row["no"]) != row]
+        gone = there.instalments.keys() - {row["no"] for row in rows}
+        if gone:
+            Instalment.objects.filter(loan=loan_id, no__in=gone).delete()
+    upsert(
+        {
+            LoanTransaction: [row_of(item) for item in transactions],
+            LoanBalance: [row_of(projection.balance) for projection in projections],
+            LoanRun: [row_of(projection.run) for projection in projections if projection.run],
+            LoanAmount: amounts,
+            Instalment: instalments,
+        }
     )
-    _save_runs(projections)
-    _save_targets(projections)
-    _save_instalments(projections)
+    over = [projection.loan.id for projection in projections if projection.run is None]
+    if over:
+        LoanRun.objects.filter(any_of("loan_id", over)).delete()
     for projection in projections:
         _save_state(projection)
 
 
-def _save_runs(projections: Sequence[Projection]) -> None:
-    LoanRun.objects.bulk_create(
-        [projection.run for projection in projections if projection.run],
-        update_conflicts=True,
-        unique_fields=["loan"],
-        update_fields=_RUN_FIELDS,
-    )
-    over = [projection.loan.id for projection in projections if projection.run is None]
-    if over:
-        LoanRun.objects.filter(loan__in=over).delete()
-
-
-def _save_targets(projections: Sequence[Projection]) -> None:
-    wanted = {(projection.loan.id, *key): amount for projection in projections for key, amount in projection.targets.items()}
-    loans = [projection.loan.id for projection in projections]
-    rows = LoanAmount.objects.filter(loan__in=loans).values_list("loan_id", "event", "component", "party_ref", "target")
-    there = {row[:4]: row[4] for row in rows}
-    changed = {key: amount for key, amount in wanted.items() if there.get(key) != amount}
-    changed |= {key: ZERO for key, amount in there.items() if amount and key not in wanted}
-    LoanAmount.objects.bulk_create(
-        [
-            LoanAmount(loan_id=loan, event=event, component=component, party_ref=party_ref, target=amount)
-            for (loan, event, component, party_ref), amount in changed.items()
-        ],
-        update_conflicts=True,
-        unique_fields=["loan", "event", "component", "party_ref"],
-        update_fields=["target"],
-    )
-
-
-def _save_instalments(projections: Sequence[Projection]) -> None:
-    """Write the rows that differ from what is stored, and take away those that are not of the plan any more."""
-    there: dict[tuple[UUID, int], dict[str, Any]] = {}
-    for values in Instalment.objects.filter(loan__in=[projection.loan.id for projection in projections]).values("loan_id", *_ROW_FIELDS):
-        there[values.pop("loan_id"), values["no"]] = values
-    changed = []
-    for projection in projections:
-        changed += [
-            Instalment(loan=projection.loan, **row)
-            for row in row_values(projection.state)
-            if there.pop((projection.loan.id, row["no"]), None) != row
-        ]
-    if changed:
-        Instalment.objects.bulk_create(
-            changed, update_conflicts=True, unique_fields=["loan", "no"], update_fields=[name for name in _ROW_FIELDS if name != "no"]
-        )
-    for loan_id, no in there:
-        Instalment.objects.filter(loan=loan_id, no=no).delete()
+def _amounts(projection: Projection, stored: Stored, booked: Mapping[Key, Decimal] | None) -> Iterator[Row]:
+    """Running totals whose target is another than the stored one, or that were booked since."""
+    for key in {*projection.targets, *stored.amounts}:
+        was = stored.amounts.get(key, (ZERO, ZERO))
+        now = projection.targets.get(key, ZERO), was[1] if booked is None else booked.get(key, ZERO)
+        if now != was:
+            event, component, party_ref = key
+            yield {
+                "loan_id": projection.loan.id,
+                "event": event,
+                "component": component,
+                "party_ref": party_ref,
+                "target": now[0],
+                "booked": now[1],
+            }
 
 
 def _save_state(projection: Projection) -> None:

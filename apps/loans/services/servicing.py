@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from apps.common import clock
 from apps.common.actors import Actor
+from apps.common.money import ZERO
 from apps.ledger import services as ledger
 from apps.loans.models import LIVE, Loan, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.selectors import LoanUnknown
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, book_loan
 from apps.loans.services.errors import ValueDateRefused
-from apps.loans.services.projection import Policy, Projection, policy_on, project, save
-from apps.loans.services.sums import take_over
+from apps.loans.services.projection import Projection, Stored, instalments_of, policy_on, project, row_values, save
+from apps.loans.services.sums import amounts_of, taken_to, went_to
+from apps.loans.services.targets import Key
 
 _ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass
 class LoanFile:
-    """A loan under lock with its transactions and where it stands.
+    """A loan under lock with its transactions and where it stands; what a deed makes of it is written when it is recorded.
 
     `accrued_to` is the day to which interest of the loan is in the books, by deeds on it and by sums; None when it does not run.
+    `stored` is what its rows say, `booked` what is in the books.
     """
 
     loan: Loan
@@ -35,6 +40,10 @@ class LoanFile:
     balance: LoanBalance | None = None
     accrued_to: dt.date | None = None
     transactions: list[LoanTransaction] = field(default_factory=list)
+    stored: Stored = field(default_factory=Stored)
+    booked: dict[Key, Decimal] = field(default_factory=dict)
+    _targets: dict[Key, Decimal] = field(default_factory=dict)
+    _projection: Projection | None = None
 
     @property
     def as_of(self) -> dt.date:
@@ -48,43 +57,56 @@ class LoanFile:
         """
         self._book_pending()
         while self.accrued_to and self.accrued_to < day and self.loan.state in LIVE:
-            self.project(self.accrued_to + _ONE_DAY)
+            self._project(self.accrued_to + _ONE_DAY)
             self._book_pending()
+        self._write()
 
     def _book_pending(self) -> None:
         if self.balance is None:
             return
         as_of = self.balance.as_of
+        narrative = _("Loan %(number)s brought up to date") % {"number": self.loan.number}
         for events, not_before in ((CLOSE_EVENTS, as_of - _ONE_DAY), (DAY_EVENTS, as_of)):
-            book_loan(
-                self.loan,
-                not_before=not_before,
-                reference=f"{self.loan.number}/{as_of}",
-                narrative=_("Loan %(number)s brought up to date") % {"number": self.loan.number},
-                actor=self.actor,
-                now=self.now,
-                events=events,
-            )
+            self._book(not_before=not_before, reference=f"{self.loan.number}/{as_of}", narrative=narrative, events=events)
 
-    def project(self, as_of: dt.date) -> Projection:
-        """Replay to `as_of` and write the loan's rows."""
-        projection = project(self.loan, self.transactions, as_of, self._policy(as_of))
-        save([projection], self.now)
-        self.balance, self.accrued_to = projection.balance, as_of
-        return projection
+    def _book(self, *, not_before: dt.date, reference: str, narrative: str, events: Sequence[str] = ()) -> None:
+        """Post what belongs in the books and is not in them, on the first open day from `not_before` on."""
+        missing = {
+            key: self._targets.get(key, ZERO) - self.booked.get(key, ZERO)
+            for key in {*self._targets, *self.booked}
+            if (not events or key[0] in events) and self._targets.get(key, ZERO) != self.booked.get(key, ZERO)
+        }
+        if missing:
+            day = self._open_day(not_before)
+            book_loan(self.loan, missing, day=day, reference=reference, narrative=narrative, actor=self.actor, now=self.now)
+            self.booked |= {key: self._targets.get(key, ZERO) for key in missing}
 
-    def _policy(self, as_of: dt.date) -> Policy:
-        return policy_on(self.loan.legal_entity_id, as_of)
+    def _open_day(self, not_before: dt.date) -> dt.date:
+        """The first day from `not_before` on that the books are open. The business date, which is held, always is."""
+        return not_before if not_before >= self.today else ledger.hold_day(self.loan.legal_entity_id, not_before=not_before)
 
-    def record(self, row: LoanTransaction, *, narrative: str) -> Projection:
+    def _project(self, as_of: dt.date) -> None:
+        self._projection = project(self.loan, self.transactions, as_of, policy_on(self.loan.legal_entity_id, as_of))
+        self.balance, self.accrued_to, self._targets = self._projection.balance, as_of, self._projection.targets
+
+    def _write(self, *transactions: LoanTransaction) -> None:
+        if self._projection is None:
+            return
+        save([self._projection], {self.loan.id: self.stored}, booked=self.booked, transactions=transactions)
+        self.stored = Stored(
+            {key: (self._targets.get(key, ZERO), self.booked.get(key, ZERO)) for key in {*self._targets, *self.booked}},
+            {row["no"]: row for row in row_values(self._projection.state)},
+        )
+        self._projection = None
+
+    def record(self, row: LoanTransaction, *, narrative: str) -> None:
         """Insert a transaction, replay with it, and post the differences under its id."""
         as_of = max(self.as_of, self.today, row.value_date)
-        row.business_date = ledger.hold_day(self.loan.legal_entity_id, not_before=as_of)
-        row.save(force_insert=True)
+        row.business_date = self._open_day(as_of)
         self.transactions.append(row)
-        projection = self.project(as_of)
-        book_loan(self.loan, not_before=as_of, reference=str(row.id), narrative=narrative, actor=self.actor, now=self.now)
-        return projection
+        self._project(as_of)
+        self._book(not_before=as_of, reference=str(row.id), narrative=narrative)
+        self._write(row)
 
     def check_value_date(self, value_date: dt.date) -> None:
         """Raises `ValueDateRefused` before the opening, or after both today and the business date."""
@@ -104,14 +126,19 @@ def open_file(loan_id: UUID, actor: Actor, now: dt.datetime) -> LoanFile:
     loan = Loan.objects.select_for_update().within(actor.data_scope).filter(id=loan_id).first()
     if loan is None:
         raise LoanUnknown(loan_id=loan_id)
-    today = take_over(loan)
-    balance = LoanBalance.objects.get(loan=loan)
+    today, went_to_day = went_to(loan)
+    balance = LoanBalance.objects.select_related("loan__run").get(loan=loan)
+    run: LoanRun | None = getattr(balance.loan, "run", None)
+    stored, standing = amounts_of(loan, went_to_day)
     return LoanFile(
         loan=loan,
         actor=actor,
         now=now,
         today=today,
         balance=balance,
-        accrued_to=LoanRun.objects.filter(loan=loan).values_list("as_of", flat=True).first(),
+        accrued_to=taken_to(run, went_to_day) if run else None,
         transactions=list(LoanTransaction.objects.filter(loan=loan).order_by("value_date", "id")),
+        stored=Stored(stored, instalments_of([loan.id])[loan.id]),
+        booked={key: booked for key, (_target, booked) in standing.items()},
+        _targets={key: target for key, (target, _booked) in standing.items()},
     )

@@ -15,13 +15,15 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.loans.models import AccruedRange, Loan
+from apps.common.money import ZERO
+from apps.loans.models import AccruedRange, Loan, LoanRun
 from apps.loans.services.targets import Key
 from apps.organisations.selectors import business_date, closing_day
-from apps.organisations.services import hold_business_date, wait_for_holders
+from apps.organisations.services import hold_business_days, wait_for_holders
 
 REPLAYS_PER_PART: Final = 500
 _ONE_DAY: Final = dt.timedelta(days=1)
+Amounts = dict[Key, tuple[Decimal, Decimal]]
 
 # Runs that the sum of the day before `to` takes: plain, not yet there, with nothing else to happen by then.
 _OF_RANGE: Final = """loans_loanrun run
@@ -85,6 +87,11 @@ _TAKE_OVER: Final = (
     )
     UPDATE loans_loanrun run SET as_of = moved.taken_to, accrued = moved.now FROM moved WHERE run.loan_id = moved.loan_id
 """
+)
+_AMOUNTS: Final = (
+    _SINCE.format(which="run.loan_id = %(loan)s", went_to="%(went_to)s::date")
+    + """ SELECT false, event, component, party_ref, target, booked FROM loans_loanamount WHERE loan_id = %(loan)s
+          UNION ALL SELECT true, event, component, party, amount, amount FROM since"""
 )
 # The same of an entity's loans as they stand now, whichever ranges of a day that is being closed are done.
 _WENT_TO: Final = """coalesce((SELECT CASE WHEN range.is_done THEN %(today)s::date END FROM loans_accruedrange range
@@ -174,20 +181,40 @@ def accrue_range(entity_id: UUID, day: dt.date, first: UUID, last: UUID) -> list
     return sums
 
 
-def take_over(loan: Loan) -> dt.date:
-    """Write down what sums have posted for a loan under lock; returns the entity's business date.
+def went_to(loan: Loan) -> tuple[dt.date, dt.date]:
+    """The business date of a loan under lock, and the day to which sums took loans like it.
 
-    After it the loan accrues by deeds on it alone, until it is projected anew: both days stay as they are until the caller's transaction
-    ends.
+    Both stay as they are until the caller's transaction ends: a loan is in the sum of a day or accrues by deeds on it, never both.
     """
-    today, closing = hold_business_date(loan.legal_entity_id), closing_day(loan.legal_entity_id)
-    went_to = today
-    if closing is not None:
-        with connection.cursor() as cursor:
-            cursor.execute(_HOLD_RANGE, [loan.legal_entity_id, closing, loan.id])
-            went_to = today if cursor.fetchone() == (True,) else closing
-    take_over_many([loan.id], went_to)
-    return today
+    today, closing = hold_business_days(loan.legal_entity_id)
+    if closing is None:
+        return today, today
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_RANGE, [loan.legal_entity_id, closing, loan.id])
+        return today, today if cursor.fetchone() == (True,) else closing
+
+
+def taken_to(run: LoanRun, day: dt.date) -> dt.date:
+    """The day to which sums that went to `day` have taken a run: `_TAKEN_TO` in Python."""
+    if not run.is_plain:
+        return run.as_of
+    last = run.ends_on if run.next_event_on is None else min(run.ends_on, run.next_event_on - _ONE_DAY)
+    return max(run.as_of, min(last, day))
+
+
+def amounts_of(loan: Loan, day: dt.date) -> tuple[Amounts, Amounts]:
+    """Running totals (target, booked) of a loan under lock: as written down, and with what sums that went to `day` have posted since."""
+    stored: Amounts = {}
+    standing: Amounts = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_AMOUNTS, {"loan": loan.id, "went_to": day})
+        for is_since, event, component, party_ref, target, booked in cursor.fetchall():
+            key = event, component, party_ref
+            was = standing.get(key, (ZERO, ZERO))
+            standing[key] = was[0] + target, was[1] + booked
+            if not is_since:
+                stored[key] = target, booked
+    return stored, standing
 
 
 def take_over_many(loan_ids: Sequence[UUID], went_to: dt.date) -> None:

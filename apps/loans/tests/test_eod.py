@@ -49,6 +49,7 @@ def test_the_steps_stand_in_their_order():
         ("accrual", 30),
         ("classification", 40),
         ("provisions", 50),
+        ("funding_fees", 55),
         ("totals", 60),
         ("falls_due", 10),
     ]

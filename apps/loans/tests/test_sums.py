@@ -125,18 +125,22 @@ def test_whole_lives_by_sums_are_those_of_the_replay(seed):
     dice = random.Random(seed)
     entity = a_lender()
     loans = []
-    for _ in range(120):
+    for _ in range(50):
         loans.append(a_loan(entity, random_terms(dice, start=START, most=12)))
     habits = {loan.id: dice.choice(["on time", "late", "part", "advance", "never"]) for loan in loans}
     day = START
-    for stretch in range(7):
+    for _stretch in range(6):
         for _ in range(20):
             close_through(entity, day)
             day += ONE_DAY
             _pay_some(dice, loans, habits, day)
         assert business_date(entity.id) == day
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ANALYZE loans_loan, loans_loanrun, loans_loanbalance, loans_instalment, loans_loanamount"
+            )  # a test is one transaction: nobody else looks after the statistics
         assert_sound(entity)
-    assert LoanRun.objects.filter(is_plain=True).count() > 60
+    assert LoanRun.objects.filter(is_plain=True).count() > 20
     assert LoanRun.objects.filter(is_suspended=True).exists()
 
 

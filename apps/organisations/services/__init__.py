@@ -6,6 +6,7 @@ from apps.organisations.services.entities import (
     create_branch,
     create_legal_entity,
     hold_business_date,
+    hold_business_days,
     wait_for_holders,
     open_business_day,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "deactivate_user",
     "enrol_totp",
     "hold_business_date",
+    "hold_business_days",
     "wait_for_holders",
     "install_parameters",
     "open_business_day",

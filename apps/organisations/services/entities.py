@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from apps.common.actors import Actor
 from apps.common.errors import BadInput, Conflict
 from apps.organisations.models import Branch, BusinessDay, LegalEntity
-from apps.organisations.selectors import business_date
+from apps.organisations.selectors import NoBusinessDay, business_date
 from apps.organisations.services.access import CodeTaken, require_entity, require_operator
 
 
@@ -80,6 +80,16 @@ def hold_business_date(entity_id: UUID) -> dt.date:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_day_key(entity_id)])
     return business_date(entity_id)
+
+
+def hold_business_days(entity_id: UUID) -> tuple[dt.date, dt.date | None]:
+    """`hold_business_date`, and the day that is being closed meanwhile (None: none is). Raises `NoBusinessDay`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_day_key(entity_id)])
+    rows = dict(BusinessDay.objects.filter(legal_entity_id=entity_id, state__in=["open", "closing"]).values_list("state", "date"))
+    if BusinessDay.State.OPEN not in rows:
+        raise NoBusinessDay
+    return rows[BusinessDay.State.OPEN], rows.get(BusinessDay.State.CLOSING)
 
 
 def wait_for_holders(entity_id: UUID) -> None:
