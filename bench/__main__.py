@@ -25,11 +25,10 @@ MEASURES = {
     "backdated_repayment": "bench.loans_core",
     "journal_post": "bench.ledger",
     "journal_batch": "bench.ledger",
-    "repayment_post": "bench.payments",
-    "loan_opening": "bench.payments",
     "eod_normal_day": "bench.end_of_day",
-    "repayment_batch": "bench.payments",
+    "repayment_post": "bench.payments",
     "eod_peak_day": "bench.end_of_day",
+    "loan_opening": "bench.payments",
 }
 
 

@@ -17,6 +17,7 @@ from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import entry_of
 from apps.loans.domain.errors import BadTerms, RefusedOnEntry
+from apps.loans.domain.state import LoanState
 from apps.loans.models import LIVE, Loan, LoanTransaction
 from apps.loans.selectors import LoanNotRunning
 from apps.loans.services.errors import AmountRefused, ReferenceReused, TermsRefused
@@ -155,15 +156,15 @@ def _record(
         actor=str(actor)[:80],
         created_at=now,
     )
-    _check_entry(file, row)
-    file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}")
+    state = _check_entry(file, row)
+    file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}", state=state)
     publish(_recorded(file.loan, row))
     return _brief(file.loan, row)
 
 
-def _check_entry(file: LoanFile, row: LoanTransaction) -> None:
+def _check_entry(file: LoanFile, row: LoanTransaction) -> LoanState:
     try:
-        entry_of(file.loan, file.transactions, row)
+        return entry_of(file.loan, file.transactions, row)
     except RefusedOnEntry as refusal:
         raise AmountRefused(str(refusal), loan=file.loan.number) from None
     except BadTerms as refusal:

@@ -14,11 +14,12 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.money import ZERO
 from apps.ledger import services as ledger
+from apps.loans.domain.state import LoanState
 from apps.loans.models import LIVE, Loan, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.selectors import LoanUnknown
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, book_loan
 from apps.loans.services.errors import ValueDateRefused
-from apps.loans.services.projection import Projection, Stored, instalments_of, policy_on, project, row_values, save
+from apps.loans.services.projection import Projection, Stored, instalments_of, policy_on, project, projection_of, row_values, save
 from apps.loans.services.sums import amounts_of, taken_to, went_to
 from apps.loans.services.targets import Key
 
@@ -85,8 +86,12 @@ class LoanFile:
         """The first day from `not_before` on that the books are open. The business date, which is held, always is."""
         return not_before if not_before >= self.today else ledger.hold_day(self.loan.legal_entity_id, not_before=not_before)
 
-    def _project(self, as_of: dt.date) -> None:
-        self._projection = project(self.loan, self.transactions, as_of, policy_on(self.loan.legal_entity_id, as_of))
+    def _project(self, as_of: dt.date, state: LoanState | None = None) -> None:
+        policy = policy_on(self.loan.legal_entity_id, as_of)
+        if state is not None and state.as_of == as_of:
+            self._projection = projection_of(self.loan, state, policy)
+        else:
+            self._projection = project(self.loan, self.transactions, as_of, policy)
         self.balance, self.accrued_to, self._targets = self._projection.balance, as_of, self._projection.targets
 
     def _write(self, *transactions: LoanTransaction) -> None:
@@ -99,12 +104,15 @@ class LoanFile:
         )
         self._projection = None
 
-    def record(self, row: LoanTransaction, *, narrative: str) -> None:
-        """Insert a transaction, replay with it, and post the differences under its id."""
+    def record(self, row: LoanTransaction, *, narrative: str, state: LoanState | None = None) -> None:
+        """Insert a transaction, replay with it, and post the differences under its id.
+
+        `state` is the replay with it on its value date, where the caller has that already.
+        """
         as_of = max(self.as_of, self.today, row.value_date)
         row.business_date = self._open_day(as_of)
         self.transactions.append(row)
-        self._project(as_of)
+        self._project(as_of, state)
         self._book(not_before=as_of, reference=str(row.id), narrative=narrative)
         self._write(row)
 

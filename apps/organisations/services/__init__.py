@@ -7,8 +7,8 @@ from apps.organisations.services.entities import (
     create_legal_entity,
     hold_business_date,
     hold_business_days,
-    wait_for_holders,
     open_business_day,
+    wait_for_holders,
 )
 from apps.organisations.services.parameters import (
     BadParameter,
