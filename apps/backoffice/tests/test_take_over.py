@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.common.models import ChangeRequest, new_id
-from apps.disbursement.tests.factories import DAY
+from apps.disbursement.tests.factories import DAY, NOON, SYSTEM
+from apps.loans import services as loans
 from apps.loans.models import TakenOverLoan
+from apps.postloan import services as postloan
+from apps.postloan.services import settling
 
 HEAD = "external_number,borrower_ref,principal,annual_rate,installments,method,day_count,start,first_due,principal_balance,interest_balance"
 
@@ -69,3 +73,27 @@ def test_a_file_too_large_for_a_proposal_is_refused(desk: Any) -> None:
 
 def test_the_page_is_for_those_who_open_loans(house: Any, at_desk: Any) -> None:
     assert at_desk(house.staff("collector")).get("/backoffice/take-over/").status_code == 403
+
+
+def test_a_loan_taken_over_has_its_page(house: Any, at_desk: Any, desk: Any) -> None:
+    borrower = house.loan().customer.id
+    desk.post("/backoffice/take-over/", {"file": a_file(borrower), "step": "propose", "reason": "portfolio of June"})
+    chief = at_desk(house.staff("entity_admin"))
+    chief.post(f"/backoffice/approvals/{ChangeRequest.objects.get().id}/decide/", {"outcome": "approve"})
+    taken = TakenOverLoan.objects.get()
+    page = desk.get(f"/backoffice/loans/{taken.loan_id}/")
+    assert page.status_code == 200
+    assert taken.loan.number in page.content.decode()
+
+
+def test_a_loan_taken_over_gets_its_certificate_under_its_former_contract(house: Any) -> None:
+    borrower = house.loan().customer.id
+    loans.take_over_loans(legal_entity_id=house.entity.id, file_name="old.csv", content=a_file(borrower).read(), actor=SYSTEM, now=NOON)
+    taken = TakenOverLoan.objects.get()
+    total = loans.payoff_quote(loan_id=taken.loan_id, on=DAY).total
+    loans.settle_early(loan_id=taken.loan_id, value_date=DAY, amount=total, reference="end", actor=SYSTEM, now=NOON)
+    certificate = postloan.note_settlement(
+        loan_id=taken.loan_id, application_id=taken.loan.application_ref, settled_on=DAY, actor=SYSTEM, now=NOON
+    )
+    content = settling.certificate_content(certificate, issued_on=DAY)
+    assert (content["contract_number"], content["vehicle"]["name"], content["loan"]["principal"]) == ("OLD-1", "", Decimal("60000.00"))

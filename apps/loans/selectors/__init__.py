@@ -26,6 +26,7 @@ from apps.loans.selectors.loans import (
     LoanUnknown,
     LoanView,
     brief_of,
+    former_contract,
     loan_brief,
     loan_by_application,
     loan_by_number,
@@ -66,6 +67,7 @@ from apps.loans.selectors.statements import (
 __all__ = [
     "FeeDue",
     "fees_between_parties",
+    "former_contract",
     "DayAccrual",
     "LoanStatement",
     "OWN",

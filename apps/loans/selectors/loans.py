@@ -15,7 +15,7 @@ from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.money import ZERO
 from apps.loans.bridge import replay_of
 from apps.loans.domain.state import LoanState
-from apps.loans.models import Instalment, Loan, LoanTransaction
+from apps.loans.models import Instalment, Loan, LoanTransaction, TakenOverLoan
 
 
 class LoanUnknown(NotFound):
@@ -159,6 +159,12 @@ def loan_by_application(application_ref: UUID) -> LoanBrief | None:
     """The loan that an application became; None when there is none."""
     loan = Loan.objects.select_related("balance").filter(application_ref=application_ref).first()
     return None if loan is None else brief_of(loan)
+
+
+def former_contract(loan_id: UUID) -> str | None:
+    """The contract number of a loan taken over, in the system it came from; None of a loan of ours. It has no application here."""
+    number: str | None = TakenOverLoan.objects.filter(loan_id=loan_id).values_list("external_number", flat=True).first()
+    return number
 
 
 def loan_by_number(number: str) -> Loan:

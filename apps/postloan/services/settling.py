@@ -60,7 +60,7 @@ def note_settlement(*, loan_id: UUID, application_id: UUID, settled_on: dt.date,
     )
     if created:
         publish(SettlementNoted(certificate_id=certificate.id, loan_id=loan_id))
-    if applications.contract_facts(application_id).vehicle_id is not None:
+    if loans.former_contract(loan_id) is None and applications.contract_facts(application_id).vehicle_id is not None:
         days = organisations.parameter("postloan.title_release_days", on=settled_on, legal_entity_id=loan.legal_entity_id)
         TitleRelease.objects.get_or_create(
             loan_ref=loan_id,
@@ -116,14 +116,14 @@ def certificate_content(certificate: SettlementCertificate, *, issued_on: dt.dat
     entity = organisations.entity(certificate.legal_entity_id)
     identity = customers.signing_identity(certificate.customer_ref)
     facts = loans.settlement_facts(certificate.loan_ref)
-    order = applications.contract_facts(facts.application_ref)
-    contract = contracts.signed_contract(facts.application_ref)
+    former = loans.former_contract(certificate.loan_ref)
+    contract = contracts.signed_contract(facts.application_ref) if former is None else None
     return {
         "lender": {"name": entity.name, "phone": entity.phone},
         "borrower": {"name": identity.name, "id_number": identity.id_number},
         "loan": _figures(facts),
-        "contract_number": contract.number if contract else "",
-        "vehicle": {"name": order.vehicle_name},
+        "contract_number": contract.number if contract else former or "",
+        "vehicle": {"name": applications.contract_facts(facts.application_ref).vehicle_name if former is None else ""},
         "issued_on": issued_on,
         "verify_url": f"{settings.PUBLIC_URL}/verify/?number={certificate.number}",
     }
