@@ -19,8 +19,8 @@ from carloan import template
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The journeys first, for they take long and one process alone can do each; pages in a browser last, for they empty the database."""
-    turns = {"journeys": 0, "browser": 2}
+    """Journeys and faults first, for they take long and one process alone can do each; pages in a browser last: they empty the database."""
+    turns = {"journeys": 0, "faults": 0, "browser": 2}
     items.sort(key=lambda item: turns.get(item.path.parent.name, 1))
 
 
