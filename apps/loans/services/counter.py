@@ -1,7 +1,7 @@
 """The counter 柜面: an operation on a loan, previewed, proposed by one person, approved by another, carried out once.
 
 A preview is a rehearsal: the deed itself in a database transaction that is taken back. So it tells what will happen to the 分, in the
-schedule and in the books, and refuses what would be refused. See docs/decisions/0022-a-preview-is-a-rehearsal.md.
+schedule and in the books, and refuses what would be refused. See docs/decisions/0015-a-preview-is-a-rehearsal.md.
 """
 
 from __future__ import annotations
