@@ -121,3 +121,26 @@ class TakenOverLoanAdmin(CarloanModelAdmin):
     search_fields = ("external_number", "loan__number", "file_name")
     list_select_related = ("loan",)
     date_hierarchy = "taken_over_on"
+
+
+@admin.register(models.Collateral)
+class CollateralAdmin(CarloanModelAdmin):
+    list_display = ("number", "kind", "identifier", "description", "legal_entity")
+    list_filter = ("kind",)
+    search_fields = ("number", "identifier")
+    list_select_related = ("legal_entity",)
+
+
+@admin.register(models.Pledge)
+class PledgeAdmin(CarloanModelAdmin):
+    list_display = ("loan", "collateral", "pledged_on", "released_on", "by_settlement", "reason")
+    search_fields = ("loan__number", "collateral__number")
+    list_select_related = ("loan", "collateral")
+
+
+@admin.register(models.LoanParty)
+class LoanPartyAdmin(CarloanModelAdmin):
+    list_display = ("loan", "role", "parts", "since", "ended_on", "reason")
+    list_filter = ("role",)
+    search_fields = ("loan__number",)
+    list_select_related = ("loan",)

@@ -3,12 +3,15 @@
 from apps.loans.models.funding import FundingAgreement, FundingFee, FundingFeeTotal
 from apps.loans.models.loan import LIVE, LOAN_EDGES, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
 from apps.loans.models.running import AccruedRange, LoanRun
+from apps.loans.models.security import Collateral, CollateralValue, LoanParty, Pledge
 from apps.loans.models.takeover import TakenOverLoan
 
 __all__ = [
     "LIVE",
     "LOAN_EDGES",
     "AccruedRange",
+    "Collateral",
+    "CollateralValue",
     "FundingAgreement",
     "FundingFee",
     "FundingFeeTotal",
@@ -16,7 +19,9 @@ __all__ = [
     "Loan",
     "LoanAmount",
     "LoanBalance",
+    "LoanParty",
     "LoanRun",
     "LoanTransaction",
+    "Pledge",
     "TakenOverLoan",
 ]

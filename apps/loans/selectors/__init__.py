@@ -55,6 +55,7 @@ from apps.loans.selectors.periods import (
     party_statements,
     statement_for,
 )
+from apps.loans.selectors.security import SecuredBy, Security, security_of
 from apps.loans.selectors.statements import (
     SettlementFacts,
     StatementLine,
@@ -67,7 +68,10 @@ from apps.loans.selectors.statements import (
 __all__ = [
     "FeeDue",
     "fees_between_parties",
+    "SecuredBy",
+    "Security",
     "former_contract",
+    "security_of",
     "DayAccrual",
     "LoanStatement",
     "OWN",

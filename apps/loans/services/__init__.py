@@ -16,6 +16,20 @@ from apps.loans.services.opening import open_loan
 from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
 from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
 from apps.loans.services.reversal import reverse_transaction
+from apps.loans.services.security import (
+    CollateralUnknown,
+    NotSecured,
+    SecurityDayRefused,
+    ValueStands,
+    add_party,
+    end_party,
+    pledge_collateral,
+    register_collateral,
+    release_all,
+    release_collateral,
+    restore_all,
+    value_collateral,
+)
 from apps.loans.services.servicing import hold_loan
 from apps.loans.services.sheet import SheetRefused
 from apps.loans.services.takeover import BALANCES, TakeOverReport, take_over_loans
@@ -47,6 +61,18 @@ __all__ = [
     "check_prepayment",
     "hold_loan",
     "hold_loans",
+    "CollateralUnknown",
+    "NotSecured",
+    "SecurityDayRefused",
+    "ValueStands",
+    "add_party",
+    "end_party",
+    "pledge_collateral",
+    "register_collateral",
+    "release_all",
+    "release_collateral",
+    "restore_all",
+    "value_collateral",
     "open_loan",
     "operation_named",
     "payoff_quote",
