@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from apps.common.api import APIView, ProblemSerializer
 from apps.common.errors import BadInput, NotPermitted
-from apps.common.idempotency import idempotent
 from apps.loans import selectors, services
 from apps.loans.api.operations import MayOperate
 from apps.loans.models import Collateral, LoanParty
@@ -134,7 +133,6 @@ class PledgesView(APIView):
     @extend_schema(
         operation_id="loan_pledges", tags=["loans"], request=PledgeRequestSerializer, responses={200: SecuritySerializer, **_REFUSED}
     )
-    @idempotent
     def post(self, request: Request, loan_id: UUID) -> Response:
         """Pledge a collateral to the loan, or release it."""
         asked = self.parse(PledgeRequestSerializer, request)
@@ -152,7 +150,6 @@ class PartiesView(APIView):
     @extend_schema(
         operation_id="loan_parties", tags=["loans"], request=PartyRequestSerializer, responses={200: SecuritySerializer, **_REFUSED}
     )
-    @idempotent
     def post(self, request: Request, loan_id: UUID) -> Response:
         """Add a co-borrower or guarantor, or let one go."""
         asked = self.parse(PartyRequestSerializer, request)
@@ -174,7 +171,6 @@ class CollateralView(APIView):
         request=CollateralRequestSerializer,
         responses={201: CollateralSerializer, **_REFUSED},
     )
-    @idempotent
     def post(self, request: Request) -> Response:
         """Enter a collateral into the register of one's own lender."""
         entity_id = getattr(request.user, "legal_entity_id", None)
@@ -189,7 +185,6 @@ class ValuesView(APIView):
     permission_classes = [MayOperate]
 
     @extend_schema(operation_id="collateral_value", tags=["loans"], request=ValueRequestSerializer, responses={204: None, **_REFUSED})
-    @idempotent
     def post(self, request: Request) -> Response:
         """Enter what a collateral is worth from a day on."""
         services.value_collateral(actor=self.actor, now=self.now, **self.parse(ValueRequestSerializer, request))

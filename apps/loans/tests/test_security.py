@@ -142,7 +142,7 @@ def test_staff_apps_register_value_pledge_and_ask(lender: LegalEntity) -> None:
     client.force_authenticate(UserFactory(legal_entity=lender, roles=["finance"]))
 
     def post(path: str, data: dict[str, Any], status: int = 200) -> Any:
-        answer = client.post(f"/api/v1/{path}", data, format="json", headers={"Idempotency-Key": str(new_id())})
+        answer = client.post(f"/api/v1/{path}", data, format="json")
         assert answer.status_code == status, answer.content
         return answer.json() if answer.content else None
 
