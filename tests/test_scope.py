@@ -27,6 +27,7 @@ from apps.documents.models import Document
 from apps.flows.models import FlowTask
 from apps.integrations import http
 from apps.integrations.tests.support import SandboxInTests
+from apps.ledger.models import Account, JournalEntry
 from apps.loans.models import Loan
 from apps.organisations.models import User
 from apps.organisations.tests.support import sign_in
@@ -41,15 +42,17 @@ NOT_IN_THE_STORY = {
     "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference",
     "reconciliation.LateMatch", "risk.ListHit", "organisations.SecondFactorEnrolment",
     "loans.FundingAgreement", "loans.FundingFee", "loans.FundingFeeTotal", "loans.TakenOverLoan",
-    "loans.Collateral", "loans.CollateralValue", "loans.Pledge", "loans.LoanParty",
+    "ledger.RulesDraft", "loans.Collateral", "loans.CollateralValue", "loans.Pledge", "loans.LoanParty",
 }  # fmt: skip
 REFUSED = {403, 404, 405}
 # What the parameters of addresses stand for, per audience.
 BACK_OFFICE_IDS = {
+    "account_id": Account,
     "application_id": Application,
     "customer_id": Customer,
     "disbursement_id": Disbursement,
     "document_id": Document,
+    "entry_id": JournalEntry,
     "loan_id": Loan,
     "request_id": ChangeRequest,
     "task_id": FlowTask,

@@ -38,6 +38,7 @@ COMPONENTS: Final[dict[str, Any]] = {
     "service_received": _("service fee received"),
     "service_received_vat": _("VAT on service fee received"),
     "service_paid": _("service fee paid"),
+    "provision": _("loss provision"),
     "by_hand": _("by hand"),
     "result": _("result of the year"),
 }

@@ -45,7 +45,7 @@ class ReasonMissing(BadInput):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a context registers: `preview(payload) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it."""
+    """What a context registers: `preview(payload, now) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it."""
 
     name: str
     propose_permission: str
@@ -101,7 +101,7 @@ def propose(
         subject=subject,
         amount=amount,
         payload=payload,
-        preview=_function(known.preview)(payload),
+        preview=_function(known.preview)(payload, now),
         reason=reason.strip(),
         maker_id=actor.user_id,
         maker=str(actor),

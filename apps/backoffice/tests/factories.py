@@ -31,7 +31,7 @@ KIND = approvals.Kind(
 )
 
 
-def preview(payload: dict[str, Any]) -> dict[str, Any]:
+def preview(payload: dict[str, Any], _now: Any) -> dict[str, Any]:
     return {"account": "1002", "debit": payload["amount"]}
 
 

@@ -25,6 +25,7 @@ STEP_NAMES = {
     "accrual": _("interest accrual"),
     "classification": _("classification"),
     "provisions": _("provisions"),
+    "funding_fees": _("fees between funders"),
     "totals": _("totals of the books"),
     "close": _("close of the day"),
     "falls_due": _("instalments fall due"),

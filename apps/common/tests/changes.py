@@ -18,7 +18,7 @@ approvals.register(
 )
 
 
-def preview(payload):
+def preview(payload, now):
     return {"before": None, "after": payload["day"]}
 
 

@@ -72,7 +72,7 @@ def propose_result(
     )
 
 
-def preview_result(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_result(payload: dict[str, Any], _now: dt.datetime) -> dict[str, Any]:
     """What is known of the order, and what it would become; changes nothing."""
     order = order_of(payload["order_no"])
     if payload["outcome"] not in OUTCOMES_BY_HAND:

@@ -84,7 +84,7 @@ def propose_entry(
     )
 
 
-def preview_entry(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_entry(payload: dict[str, Any], _now: dt.datetime) -> dict[str, Any]:
     """The entry's lines by account, with the balance before and after."""
     entity = UUID(payload["legal_entity"])
     accounts, lines = _checked(payload)
@@ -136,7 +136,7 @@ def propose_reversal(*, entry_id: UUID, reason: str, actor: Actor, now: dt.datet
     )
 
 
-def preview_reversal(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_reversal(payload: dict[str, Any], _now: dt.datetime) -> dict[str, Any]:
     """The lines that the reversal posts."""
     entry = _reversible(payload)
     lines = entry.lines.select_related("account").order_by("id")

@@ -156,7 +156,7 @@ def propose_rules(*, legal_entity_id: UUID, effective_from: dt.date, reason: str
     return request
 
 
-def preview_rules(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_rules(payload: dict[str, Any], _now: dt.datetime) -> dict[str, Any]:
     """What a proposed version changes, key by key."""
     entity, day = UUID(payload["legal_entity"]), dt.date.fromisoformat(payload["effective_from"])
     closed = selectors.closed_through(entity)

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
-from apps.common import approvals, clock
+from apps.common import approvals
 from apps.common.actors import Actor
 from apps.common.models import ChangeRequest
 from apps.common.money import ZERO
@@ -109,10 +109,10 @@ def propose_operation(
     )
 
 
-def preview_payload(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_payload(payload: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
     """The preview kept with a proposal; whether its maker may see the loan has been checked."""
     actor = Actor.system("preview")
-    return _rehearse(_asked(payload["operation"], UUID(payload["loan_id"]), payload["data"], actor), actor, clock.now())
+    return _rehearse(_asked(payload["operation"], UUID(payload["loan_id"]), payload["data"], actor), actor, now)
 
 
 @transaction.atomic

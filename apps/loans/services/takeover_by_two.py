@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.common import approvals, clock
+from apps.common import approvals
 from apps.common.actors import Actor
 from apps.common.models import ChangeRequest
 from apps.common.money import ZERO
@@ -72,9 +72,9 @@ def propose_take_over(
     )
 
 
-def preview_take_over(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_take_over(payload: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
     """The reconciliation kept with a proposal; whether its maker may open loans has been checked."""
-    answer = report_json(_carry_out(payload, Actor.system("preview"), clock.now(), preview=True))
+    answer = report_json(_carry_out(payload, Actor.system("preview"), now, preview=True))
     differing = {
         loan["external_number"]: loan["interest_difference"] for loan in answer.pop("loans") if Decimal(loan["interest_difference"])
     }

@@ -126,7 +126,7 @@ def propose_parameter(
     )
 
 
-def preview_change(payload: dict[str, Any]) -> dict[str, Any]:
+def preview_change(payload: dict[str, Any], _now: dt.datetime) -> dict[str, Any]:
     """What a proposed value takes the place of; changes nothing. Raises `BadParameter` for a value that cannot be set."""
     proposed = _proposed(payload)
     rows = _rows(proposed)
