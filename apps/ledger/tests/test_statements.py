@@ -16,7 +16,7 @@ from apps.common.errors import BadInput, NotFound
 from apps.common.scope import DataScope
 from apps.ledger import selectors, services
 from apps.ledger.domain import Entry, Posting
-from apps.ledger.models import Account, AccountDay
+from apps.ledger.models import Account, AccountDay, PostingRule
 from apps.ledger.tests.factories import NOW, SYSTEM, an_entity
 
 pytestmark = pytest.mark.django_db
@@ -191,3 +191,19 @@ def test_a_balance_over_many_lines_reads_the_checkpoint_and_the_lines_since(enti
     assert "line_by_account" in plan
     assert "Seq Scan" not in plan
     assert "'Rows Removed by Filter'" not in plan
+
+
+def test_books_opened_before_an_update_get_what_it_ships(entity):
+    shipped = Account.objects.filter(legal_entity=entity).count()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM ledger_postingrule WHERE legal_entity_id = %s AND event = 'refund'", [entity.id])
+        cursor.execute("DELETE FROM ledger_account WHERE legal_entity_id = %s AND code = '224104'", [entity.id])
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+    for _again in range(2):
+        call_command("open_books", entity=entity.code, format="json", stdout=io.StringIO(), stderr=io.StringIO())
+    assert Account.objects.filter(legal_entity=entity).count() == shipped
+    assert PostingRule.objects.filter(legal_entity=entity, event="refund").count() == 1
+    with pytest.raises(CommandError) as refusal:
+        call_command("open_books", entity="NOBODY", stdout=io.StringIO(), stderr=io.StringIO())
+    assert refusal.value.returncode == 2
