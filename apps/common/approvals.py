@@ -45,7 +45,10 @@ class ReasonMissing(BadInput):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a context registers: `preview(payload, now) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it."""
+    """What a context registers.
+
+    `preview(payload, now) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it.
+    """
 
     name: str
     propose_permission: str
