@@ -26,3 +26,4 @@ class LoansConfig(AppConfig):
         fees = "apps.loans.services.funding"
         register(Step(name="funding_fees", phase="close", order=55, run=f"{fees}.funding_fees", partitions=f"{fees}.funding_parts"))
         register(Step(name="falls_due", phase="open", order=10, run=f"{_EOD}.falls_due", partitions=f"{_EOD}.turning_parts"))
+        register(Step(name="rate_resets", phase="open", order=20, run=f"{_EOD}.rate_resets"))

@@ -17,6 +17,7 @@ from apps.loans.models import LIVE, Loan, LoanRun, LoanTransaction
 from apps.loans.services import aging
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, EVERY_LOAN, book_all, post_sums
 from apps.loans.services.projection import Projection, policy_on, project, save, stored_of
+from apps.loans.services.resets import reset_rates
 from apps.loans.services.sums import accrue_range, cut_ranges, event_ranges, take_over_many
 from apps.organisations.business_day import StepResult
 
@@ -89,6 +90,12 @@ def falls_due(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: 
     done = aging.turn(entity_id, day, first, last, first_threshold=threshold)
     done += book_all(legal_entity_id=entity_id, as_of=day, day=day, step="falls_due", events=DAY_EVENTS, now=now, bounds=(first, last))
     return StepResult(done=done)
+
+
+def rate_resets(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    """Floating loans whose day has come take their new rate."""
+    done, set_aside = reset_rates(legal_entity_id=entity_id, day=day, now=now)
+    return StepResult(done=done, set_aside=set_aside)
 
 
 def _rules_change(entity_id: UUID, day: dt.date) -> bool:

@@ -29,6 +29,7 @@ STEP_NAMES = {
     "totals": _("totals of the books"),
     "close": _("close of the day"),
     "falls_due": _("instalments fall due"),
+    "rate_resets": _("rate resets"),
     "vouchers": _("vouchers that ran out"),
     "debit_orders": _("debit orders"),
     "reminders": _("reminders"),

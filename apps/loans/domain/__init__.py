@@ -4,7 +4,7 @@ from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.earnings import interest_refund, subsidy_earned
 from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
-from apps.loans.domain.floating import floating_rate, reset_dates
+from apps.loans.domain.floating import floating_rate, next_reset, reset_dates
 from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.irr import periodic_irr, xirr
 from apps.loans.domain.parsing import parse_quote_request, parse_terms, parse_transaction, parse_transactions
@@ -79,6 +79,7 @@ __all__ = [
     "floating_rate",
     "interest_refund",
     "make_quote",
+    "next_reset",
     "parse_quote_request",
     "parse_terms",
     "parse_transaction",

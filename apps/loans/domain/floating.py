@@ -1,13 +1,14 @@
 """Floating rates: LPR plus a spread, and the days on which a loan takes a new one. Rules: docs/rules/amortisation.md."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from apps.loans.domain.daycount import month_day
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.terms import Repricing
+from apps.loans.domain.terms import Floating, Repricing
 
 _BASIS_POINT = Decimal("0.0001")
+_LONGEST = timedelta(days=400)
 
 
 _MONTHS = {Repricing.YEARLY_ANNIVERSARY: 12, Repricing.QUARTERLY: 3, Repricing.MONTHLY: 1}
@@ -31,3 +32,8 @@ def reset_dates(repricing: Repricing, start: date, end: date) -> list[date]:
         answer.append(day)
         months += step
     return answer
+
+
+def next_reset(floating: Floating, start: date, after: date) -> date:
+    """The first day after `after` on which a loan paid out on `start` takes a new rate."""
+    return next(day for day in reset_dates(floating.repricing, start, after + _LONGEST) if day > after)

@@ -21,10 +21,11 @@ _EXACT: Final = Decimal("1E-18")
 # Terms that the numbers of a run carry, or that play no part between two events.
 _PLAIN_TERMS: Final = frozenset(
     [
-        *("principal", "annual_rate", "installments", "method", "day_count", "start", "first_due", "due_day", "frequency", "every"),
-        *("fee_upfront", "balloon", "shares", "multiple", "rounding", "even_out", "move_to_working_day", "month_end", "principal_grace"),
-        *("penalty_uplift", "rate_cap", "grace_days", "compound", "prepay_fee_rate", "prepay_fee_floor", "prepay_fee_free_after"),
-        *("waterfall", "allocation", "allocation_rules", "funders", "borrower_ref", "party_ref", "collateral_ref", "branch_ref"),
+        *("principal", "annual_rate", "floating", "installments", "method", "day_count", "start", "first_due", "due_day", "frequency"),
+        *("every", "fee_upfront", "balloon", "shares", "multiple", "rounding", "even_out", "move_to_working_day", "month_end"),
+        *("principal_grace", "penalty_uplift", "rate_cap", "grace_days", "compound", "prepay_fee_rate", "prepay_fee_floor"),
+        *("prepay_fee_free_after", "waterfall", "allocation", "allocation_rules", "funders"),
+        *("borrower_ref", "party_ref", "collateral_ref", "branch_ref"),
     ]
 )
 # Changes that go on deciding what runs after their day.

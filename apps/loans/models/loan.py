@@ -63,6 +63,7 @@ class Loan(BusinessModel):
     principal = _money(_("principal"))
     opened_on = models.DateField(_("opened on"))
     settled_on = models.DateField(_("settled on"), null=True, blank=True)
+    reprices_on = models.DateField(_("next rate reset"), null=True, blank=True)
     interest_vat_rate = models.DecimalField(_("VAT on interest"), max_digits=9, decimal_places=6)
     fee_vat_rate = models.DecimalField(_("VAT on fees"), max_digits=9, decimal_places=6)
     opening = models.JSONField(
@@ -76,7 +77,10 @@ class Loan(BusinessModel):
         verbose_name = _("loan")
         verbose_name_plural = _("loans")
         constraints = [models.CheckConstraint(condition=Q(principal__gt=0), name="loan_principal_above_zero")]
-        indexes = [models.Index(fields=["legal_entity", "state"], name="loan_by_entity_and_state")]
+        indexes = [
+            models.Index(fields=["legal_entity", "state"], name="loan_by_entity_and_state"),
+            models.Index(fields=["legal_entity", "reprices_on"], condition=Q(reprices_on__isnull=False), name="loan_by_rate_reset"),
+        ]
         triggers = [legal_edges("state", LOAN_EDGES)]
 
     def __str__(self) -> str:

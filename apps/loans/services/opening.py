@@ -16,6 +16,7 @@ from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import entry_of, terms_to_json
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.floating import next_reset
 from apps.loans.domain.terms import LoanTerms
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.services.errors import TermsRefused
@@ -58,6 +59,7 @@ def open_loan(
         terms=terms_to_json(terms),
         principal=terms.principal,
         opened_on=value_date,
+        reprices_on=next_reset(terms.floating, value_date, value_date) if terms.floating else None,
         interest_vat_rate=parameter(vat_parameter, on=value_date, legal_entity_id=legal_entity_id),
         fee_vat_rate=parameter("vat.fees", on=value_date, legal_entity_id=legal_entity_id),
         created_at=now,

@@ -124,7 +124,8 @@ def books(entity: LegalEntity) -> dict[str, Decimal]:
 def assert_sound(entity: LegalEntity) -> None:
     """Every check of the books and of the loans passes; the banks that other contexts compare them with are not here."""
     found = ledger_audit.checks(entity.id) + audit.checks(entity.id)
-    assert [(check.name, check.first_offender) for check in found if not check.ok] == []
+    bad = [(check.name, check.first_offender) for check in found if not check.ok]
+    assert not bad, bad
 
 
 def told(name: str) -> list[dict[str, Any]]:

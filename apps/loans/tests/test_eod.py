@@ -52,6 +52,7 @@ def test_the_steps_stand_in_their_order():
         ("funding_fees", 55),
         ("totals", 60),
         ("falls_due", 10),
+        ("rate_resets", 20),
     ]
 
 
