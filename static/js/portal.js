@@ -230,7 +230,9 @@ function refreshList() {
   const pages = list.querySelector("[data-page]"), asked = new FormData(byId("filter"));
   asked.delete("csrfmiddlewaretoken");
   if (pages) asked.append("page", pages.dataset.page);
-  window.htmx.ajax(asked.get("q") ? "POST" : "GET", location.pathname, { target: list, swap: "innerHTML", values: Object.fromEntries(asked) });
+  const renewed = { source: list, target: list, swap: "innerHTML", values: Object.fromEntries(asked) };
+  /* What somebody asks for meanwhile goes first, and ends this request. */
+  window.htmx.ajax(asked.get("q") ? "POST" : "GET", location.pathname, renewed).catch(() => {});
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); refreshList(); } });
