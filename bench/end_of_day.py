@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from bench.measures import Measure
-from bench.portfolio import NORMAL_DAY, OPEN_ON, PEAK_DAY, build, database
+from bench.measures import Measure, own_database
+from bench.portfolio import NORMAL_DAY, OPEN_ON, PEAK_DAY, build
 
 _ONE_DAY: Final = dt.timedelta(days=1)
 # What the day reads and writes, without asking what it should say: every run read, the rows of loans that turn or are late written.
@@ -81,7 +81,7 @@ def the_portfolio() -> Portfolio:
     """The portfolio of this run, built on first use."""
     loans = int(os.environ.get("LOANS", "100000"))
     if loans not in _ready:
-        os.environ["DATABASE_URL"] = _new_database(loans)
+        os.environ["DATABASE_URL"] = own_database(str(loans), fresh=True)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "carloan.settings")
         os.environ["LOG_LEVEL"] = "ERROR"
         import django
@@ -91,17 +91,6 @@ def the_portfolio() -> Portfolio:
         entity_id = build(loans)
         _ready[loans] = Portfolio(loans, entity_id, time.monotonic() - started)
     return _ready[loans]
-
-
-def _new_database(loans: int) -> str:
-    import psycopg
-
-    url = database(loans)
-    server, name = url.rsplit("/", 1)
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return url
 
 
 def _measured(name: str, due_day: int) -> Measure:

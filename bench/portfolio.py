@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
-import os
 import sys
 import time
 from collections import Counter
@@ -289,13 +288,3 @@ def _open_books(entity_id: UUID) -> None:
                 actor=Actor.system("bench"),
                 now=beijing(OPEN_ON, 9),
             )
-
-
-def database(loans: int) -> str:
-    """The address of the database of a portfolio of this size, on the server of `DATABASE_URL` or the embedded one."""
-    configured = os.environ.get("DATABASE_URL", "")
-    if not configured:
-        from carloan.embedded import start_postgres
-
-        configured = start_postgres()
-    return f"{configured.rsplit('/', 1)[0]}/carloan_bench_{loans}"
