@@ -18,9 +18,12 @@ from apps.loans.domain.shares import share_of, split_components, split_flow
 from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus, TransactionState
 from apps.loans.domain.terms import (
     COMPONENTS,
+    Advance,
     AllocationOrder,
     AllocationRule,
+    AssetClass,
     Bucket,
+    ClassBounds,
     Component,
     FirstInterest,
     Floating,
@@ -37,12 +40,15 @@ from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transac
 
 __all__ = [
     "COMPONENTS",
+    "Advance",
     "Allocation",
     "AllocationOrder",
     "AllocationRule",
     "Amounts",
+    "AssetClass",
     "BadTerms",
     "Bucket",
+    "ClassBounds",
     "Component",
     "DayCount",
     "FeeBasis",

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.fees import FeeTime
 from apps.loans.domain.installments import Installment
-from apps.loans.domain.position import Lot, Position, Purse
+from apps.loans.domain.position import Lapse, Lot, Position, Purse
 from apps.loans.domain.terms import COMPONENTS, AllocationOrder, Bucket, Component
 
 _LATE_RUNS_ON = (Component.PRINCIPAL, Component.INTEREST)
@@ -43,6 +43,7 @@ def payable(position: Position, day: date) -> Iterator[tuple[int, Component]]:
         return (
             (index, component)
             for bucket, component in order
+            if bucket is not Bucket.ADVANCE
             for index in indexes
             if (rows[index].due_date < day) is (bucket is Bucket.OVERDUE)
         )
@@ -130,9 +131,33 @@ def fall_due(position: Position, day: date) -> None:
         if position.terms.fees:
             position.charge_fees(FeeTime.INSTALMENT, index)
         if position.credit.total > 0:
+            late = past_due(position, row.due_date)
             pay_due(position, row.due_date, position.credit)
+            note_lateness(position, row.due_date, late)
     if position.terms.fees:
         _charge_late_fees(position, day)
+
+
+def past_due(position: Position, day: date) -> int:
+    """Days since the due date of the oldest unpaid instalment, one of which anything but a fee is left; 0 when none is."""
+    worst = 0
+    for index in range(position.first_open, position.due_count):
+        days = position.days_late(position.rows[index], day)
+        if days > worst and any(owed(position, index, part, day) for part in COMPONENTS if part is not Component.FEE):
+            worst = days
+    return worst
+
+
+def note_lateness(position: Position, day: date, late: int) -> None:
+    """Remember that the loan was `late` days past due before what happened on `day`, and whether that ended it."""
+    lapses = position.lapses
+    is_open = bool(lapses) and lapses[-1].until is None
+    if late and is_open:
+        lapses[-1] = replace(lapses[-1], worst=max(lapses[-1].worst, late))
+    elif late:
+        lapses.append(Lapse(since=day - timedelta(days=late), until=None, worst=late))
+    if (late or is_open) and not past_due(position, day):
+        lapses[-1] = replace(lapses[-1], until=day)
 
 
 def _charge_late_fees(position: Position, day: date) -> None:

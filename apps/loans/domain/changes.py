@@ -4,6 +4,7 @@ A handler takes the position and a transaction, and answers with what kept it fr
 anything did: on entry that refuses the transaction, on replay it stays as a remark.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,7 @@ class Replan(Enum):
 
     ANEW = "by the method, over the rows there are"
     SHORTEN = "same instalment, fewer rows"
+    NEXT = "the next principal parts are less, those after them stay"
     SAME_PRINCIPAL = "a level instalment anew; otherwise the principal parts stay and only interest changes"
 
 
@@ -39,7 +41,7 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
     if not balance:
         position.rows = rows[:index] + [emptied(row) for row in rows[index:] if row.fee]
         return
-    if terms.method is Method.FLAT and balance < before:
+    if terms.method is Method.FLAT and balance < before and how is not Replan.NEXT:
         position.flat_base *= balance / before
     rows[index] = replace(rows[index], units_done=units_done, carried=running)
     debt = Debt(
@@ -60,10 +62,23 @@ def _plan(position: Position, index: int, debt: Debt, how: Replan) -> Amortisati
     terms = position.terms
     if how is Replan.ANEW or (how is Replan.SAME_PRINCIPAL and terms.method in _LEVEL):
         return amortise(terms, debt)
+    principals = [row.principal for row in position.rows[index:]]
+    if how is Replan.NEXT:
+        kept = keep_principals(terms, debt, _less_next(principals, sum(principals) - debt.balance))
+        return replace(kept, installment=position.installment)
     if terms.method in _LEVEL:
         return keep_installment(terms, debt, position.installment)
-    principals = [row.principal for row in position.rows[index:]]
     return keep_principals(terms, debt, principals, stop_early=how is Replan.SHORTEN)
+
+
+def _less_next(principals: Sequence[Decimal], paid: Decimal) -> list[Decimal]:
+    """Principal parts of which the first ones are paid."""
+    answer = []
+    for principal in principals:
+        less = min(principal, paid)
+        paid -= less
+        answer.append(principal - less)
+    return answer
 
 
 def replan_from(position: Position, day: date, index: int, balance: Decimal, how: Replan) -> None:

@@ -5,6 +5,7 @@ Numbers come as strings, integers or `Decimal`; binary floats are refused, becau
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -15,9 +16,12 @@ from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.terms import (
+    Advance,
     AllocationOrder,
     AllocationRule,
+    AssetClass,
     Bucket,
+    ClassBounds,
     Component,
     FirstInterest,
     Floating,
@@ -171,17 +175,24 @@ def _fees(field: str, value: Any) -> tuple[FeeRule, ...]:
 
 
 def _allocation_rules(field: str, value: Any) -> tuple[AllocationRule, ...]:
-    """Each {"order": ["overdue.fee", …], "kinds": […], "min_dpd": n}; the first that fits a transaction counts."""
+    """Each {"order": ["overdue.fee", …], "kinds", "min_dpd", "classes", "advance"}; the first that fits a transaction counts."""
     rules = []
     for item in _list(field, value):
-        part = _parts(field, item, {"order"}, {"kinds", "min_dpd"})
+        part = _parts(field, item, {"order"}, {"kinds", "min_dpd", "classes", "advance"})
         order = []
         for place in _list(field, part["order"]):
             bucket, _, component = _text(field, place).partition(".")
             order.append((_word(Bucket)(field, bucket), _word(Component)(field, component)))
         kinds = frozenset(_word(Kind)(field, kind).value for kind in _list(field, part.get("kinds", [])))
-        rules.append(AllocationRule(tuple(order), kinds, _whole(field, part.get("min_dpd", 0))))
+        classes = frozenset(_word(AssetClass)(field, name) for name in _list(field, part.get("classes", [])))
+        advance = _word(Advance)(field, part.get("advance", Advance.NEXT.value))
+        rules.append(AllocationRule(tuple(order), kinds, _whole(field, part.get("min_dpd", 0)), classes, advance))
     return tuple(rules)
+
+
+def _class_bounds(field: str, value: Any) -> ClassBounds:
+    bounds = _parts(field, value, set(), {item.name for item in fields(ClassBounds)})
+    return ClassBounds(**{name: _whole(field, bound) for name, bound in bounds.items()})
 
 
 def _tranches(field: str, value: Any) -> tuple[Tranche, ...]:
@@ -226,6 +237,7 @@ _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
     "waterfall": _waterfall,
     "allocation": _word(AllocationOrder),
     "allocation_rules": _allocation_rules,
+    "class_bounds": _class_bounds,
     "fees": _fees,
     "tranches": _tranches,
     "funders": _funders,
@@ -313,6 +325,7 @@ _TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "source": _text,
     "until": parse_date,
     "owner_ref": _text,
+    "service_rate": _percent,
     "shares": _shares,
     "pauses": _word(Pauses),
     "fraud": _flag,

@@ -10,12 +10,14 @@ from decimal import Decimal
 from apps.common.money import CENT, ZERO, round_money
 from apps.loans.domain.allocation import owed_by_component, pay_due, waive_due
 from apps.loans.domain.changes import Replan, replan
+from apps.loans.domain.daycount import BASIS
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.position import Lot, Position, Purse
-from apps.loans.domain.terms import COMPONENTS, Component
+from apps.loans.domain.terms import COMPONENTS, Advance, AllocationRule, Component
 from apps.loans.domain.transactions import PrepaymentMode, Transaction
 
 _WAIVABLE = tuple(part for part in COMPONENTS if part is not Component.PRINCIPAL)
+_TAKEN_OFF = {Advance.NEXT: Replan.NEXT, Advance.LAST: Replan.SHORTEN, Advance.RE_AMORTISE: Replan.ANEW}
 _HOW = {PrepaymentMode.REDUCE: Replan.ANEW, PrepaymentMode.SHORTEN: Replan.SHORTEN}
 
 
@@ -61,11 +63,40 @@ def prepayment_fee(position: Position, principal: Decimal, instalments_over: int
 
 
 def repay(position: Position, transaction: Transaction) -> str | None:
-    """Settle what is due; a surplus is credit."""
+    """Settle what is due; a surplus is credit, or pays what is not yet due where the terms say so."""
     purse = _money_of(position, transaction)
     pay_due(position, transaction.value_date, purse)
+    if position.rule is not None and position.rule.ahead and purse.total > 0:
+        _pay_ahead(position, transaction.value_date, purse, position.rule)
     position.credit.add(purse.lots)
     return None
+
+
+def _pay_ahead(position: Position, day: date, purse: Purse, rule: AllocationRule) -> None:
+    """Pay interest run and principal to come, by the rule; interest that is left stays to be paid with its row."""
+    index = position.open_index(day)
+    if index >= len(position.rows) or not (rest := position.rest(index)):
+        return
+    position.pull_in(index)
+    pay_due(position, day, purse)
+    row, terms = position.rows[index], position.terms
+    run, done = row.interest_to(day, terms), row.units_to(day, terms)
+    paid = {Component.INTEREST: ZERO, Component.PRINCIPAL: ZERO}
+    for component in rule.ahead:
+        most = run
+        if component is Component.PRINCIPAL:
+            # Interest that is left has to be paid with a row: the last 分 of principal stays with it.
+            unpaid = run - paid[Component.INTEREST]
+            ends = not unpaid or (Component.INTEREST in rule.ahead and purse.total >= rest + unpaid)
+            most = rest if ends else rest - CENT
+        paid[component] = min(purse.total, most)
+        for lot in purse.draw(paid[component]):
+            position.allocate(day, lot, row.no if component is Component.INTEREST else None, component, ahead=True)
+    interest, principal = paid[Component.INTEREST], paid[Component.PRINCIPAL]
+    position.interest_charged += interest
+    running = Decimal(0) if interest == run else row.run_numerator(done) - interest * BASIS[terms.day_count]
+    how = _TAKEN_OFF[rule.advance] if principal else Replan.NEXT
+    replan(position, index, running=running, balance=rest - principal, units_done=done, how=how)
 
 
 def prepay(position: Position, transaction: Transaction) -> str | None:

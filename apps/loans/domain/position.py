@@ -47,6 +47,18 @@ class Lot:
     from_credit: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A stretch of days on which an instalment was past due: from its due date `since` until nothing was, None while it lasts.
+
+    `worst` is the most days past due that it came to.
+    """
+
+    since: date
+    until: date | None
+    worst: int
+
+
 @dataclass(slots=True)
 class Purse:
     """Money at hand, first in, first out."""
@@ -80,9 +92,9 @@ class Position:
 
     Rows before `first_open` are settled, those before `due_count` have fallen due; `balance` is the principal of the
     others. `interest_charged` is interest charged apart from the rows, at prepayments; with the rows' own it makes
-    the interest accrued so far. `payments` are the ids of transactions that brought money, `taken_back` what later
-    chargebacks took of allocation n, `fees_charged` the sum of what the terms' own fees charged; `rule` is the order of
-    payment of the transaction at hand, when the terms have one for it.
+    the interest accrued so far. `lapses` are the stretches of lateness so far. `payments` are the ids of transactions that
+    brought money, `taken_back` what later chargebacks took of allocation n, `fees_charged` the sum of what the terms'
+    own fees charged; `rule` is the order of payment of the transaction at hand, when the terms have one for it.
     """
 
     terms: LoanTerms
@@ -111,6 +123,7 @@ class Position:
     fees_charged: Decimal = ZERO
     payments: set[str] = field(default_factory=set)
     taken_back: dict[int, Decimal] = field(default_factory=dict)
+    lapses: list[Lapse] = field(default_factory=list)
     due_days: DueDays = field(init=False)
 
     def __post_init__(self) -> None:

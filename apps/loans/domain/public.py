@@ -1,7 +1,7 @@
 """The public JSON of the core: plain dictionaries in and out, money as strings with two decimals."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -97,7 +97,8 @@ def _fee(rule: FeeRule) -> dict[str, str]:
 
 def _rule(rule: AllocationRule) -> dict[str, Any]:
     order = [f"{bucket}.{component}" for bucket, component in rule.order]
-    return {"order": order, "kinds": sorted(rule.kinds), "min_dpd": rule.min_dpd}
+    facts = {"order": order, "kinds": sorted(rule.kinds), "min_dpd": rule.min_dpd}
+    return facts | {"classes": sorted(rule.classes), "advance": rule.advance.value}
 
 
 def _floating(floating: Floating | None) -> dict[str, Any] | None:
@@ -116,6 +117,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "allocation_rules": lambda rules: [_rule(rule) for rule in rules],
     "tranches": lambda tranches: [{"on": tranche.on.isoformat(), "amount": _money(tranche.amount)} for tranche in tranches],
     "floating": _floating,
+    "class_bounds": asdict,
 }
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain import changes, corrections, payments, restructuring, writing_off
-from apps.loans.domain.allocation import fall_due
+from apps.loans.domain.allocation import fall_due, note_lateness, past_due
 from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import RefusedOnEntry
 from apps.loans.domain.installments import NO_AMOUNTS, Amounts
@@ -78,12 +78,16 @@ def replay(
     if not explicit and as_of >= terms.start:
         position.open(terms.start, terms.principal)
     remarks: dict[str, str | None] = {}
+    late: dict[str, int] = {}
     for item in known:
         if item.kind is not Kind.REVERSAL and item.id not in reversed_by:
             fall_due(position, item.value_date)
+            late[item.id] = past_due(position, item.value_date)
             remarks[item.id] = _apply(position, item)
+            note_lateness(position, item.value_date, late[item.id])
     fall_due(position, as_of)
-    told = _told(known, position, reversed_by, remarks)
+    note_lateness(position, as_of, past_due(position, as_of))
+    told = _told(known, position, reversed_by, remarks, late)
     is_cancelled = explicit and not any(item.kind is Kind.DISBURSEMENT and item.id not in reversed_by for item in history)
     return _state(position, as_of, told, is_cancelled=is_cancelled)
 
@@ -134,17 +138,20 @@ def _apply(position: Position, transaction: Transaction) -> str | None:
 
 
 def _rule_for(position: Position, transaction: Transaction) -> AllocationRule | None:
-    """The first allocation rule of the terms for this kind of transaction and these days past due."""
-    rules = position.terms.allocation_rules
-    if not rules:
+    """The first allocation rule of the terms for this kind of transaction and the loan's class."""
+    terms = position.terms
+    if not terms.allocation_rules:
         return None
-    day = transaction.value_date
-    dpd = days_past_due(position, row_states(position, day), day)
-    return next((rule for rule in rules if dpd >= rule.min_dpd and rule.fits(transaction.kind)), None)
+    dpd = past_due(position, transaction.value_date)
+    return next((rule for rule in terms.allocation_rules if rule.fits(transaction.kind, dpd, terms.class_bounds)), None)
 
 
 def _told(
-    known: list[Transaction], position: Position, reversed_by: dict[str, str], remarks: dict[str, str | None]
+    known: list[Transaction],
+    position: Position,
+    reversed_by: dict[str, str],
+    remarks: dict[str, str | None],
+    late: dict[str, int],
 ) -> tuple[TransactionState, ...]:
     moved: dict[str, dict[Component, Decimal]] = {}
     for part in position.allocations:
@@ -153,7 +160,7 @@ def _told(
     answer = []
     for item in known:
         allocated: Amounts = {**NO_AMOUNTS, **moved[item.id]} if item.id in moved else NO_AMOUNTS
-        answer.append(TransactionState(item, allocated, reversed_by.get(item.id), remarks.get(item.id)))
+        answer.append(TransactionState(item, allocated, reversed_by.get(item.id), remarks.get(item.id), late.get(item.id, 0)))
     return tuple(answer)
 
 
@@ -181,6 +188,7 @@ def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], 
         rows=rows or _planned_rows(position, is_cancelled),
         transactions=told,
         allocations=tuple(position.allocations),
+        lapses=tuple(position.lapses),
     )
 
 

@@ -24,7 +24,7 @@ _PLAIN_TERMS: Final = frozenset(
         *("principal", "annual_rate", "floating", "installments", "method", "day_count", "start", "first_due", "due_day", "frequency"),
         *("every", "fee_upfront", "balloon", "shares", "multiple", "rounding", "even_out", "move_to_working_day", "month_end"),
         *("principal_grace", "penalty_uplift", "rate_cap", "grace_days", "compound", "prepay_fee_rate", "prepay_fee_floor"),
-        *("prepay_fee_free_after", "waterfall", "allocation", "allocation_rules", "funders"),
+        *("prepay_fee_free_after", "waterfall", "allocation", "allocation_rules", "class_bounds", "funders"),
         *("borrower_ref", "party_ref", "collateral_ref", "branch_ref"),
     ]
 )

@@ -9,7 +9,7 @@ from apps.common.money import ZERO
 from apps.loans.domain.allocation import owed, owed_by_component
 from apps.loans.domain.installments import Amounts, Installment
 from apps.loans.domain.payments import Payoff, payoff_on
-from apps.loans.domain.position import Allocation, Position
+from apps.loans.domain.position import Allocation, Lapse, Position
 from apps.loans.domain.terms import COMPONENTS, Component, LoanTerms
 from apps.loans.domain.transactions import Transaction
 
@@ -46,13 +46,15 @@ class RowState:
 class TransactionState:
     """A transaction and the components it moved; a reversed one moved nothing.
 
-    `remark` says what kept it from taking effect as asked, for example a prepayment that counts as a repayment.
+    `remark` says what kept it from taking effect as asked, for example a prepayment that counts as a repayment; `dpd` how many days
+    past due the loan was just before it.
     """
 
     transaction: Transaction
     allocated: Amounts
     reversed_by: str | None
     remark: str | None
+    dpd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class LoanState:
 
     `outstanding` holds all principal not yet repaid, and what is due and unpaid of the rest; `accrued_interest` is
     what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year;
-    `owner_ref` an external owner to whom the loan was sold, else empty; `fees_charged` what the terms' own fees charged.
+    `owner_ref` an external owner to whom the loan was sold, else empty; `fees_charged` what the terms' own fees charged;
+    `lapses` the stretches on which something was past due, oldest first.
     """
 
     terms: LoanTerms
@@ -83,6 +86,7 @@ class LoanState:
     rows: tuple[RowState, ...]
     transactions: tuple[TransactionState, ...]
     allocations: tuple[Allocation, ...]
+    lapses: tuple[Lapse, ...]
 
     def interest_accrued_to(self, day: date) -> Decimal:
         """All scheduled interest from the first day of the loan to `day`, rounded to the 分, paid or not.

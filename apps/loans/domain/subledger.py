@@ -19,6 +19,7 @@ from apps.loans.domain.terms import COMPONENTS, Component, Funder
 from apps.loans.domain.transactions import Kind
 
 CREDIT_USED: Final = "credit_used"
+_ADDS: Final = frozenset({"disbursement", "fee"})
 _ONE_DAY: Final = timedelta(days=1)
 _MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
@@ -94,6 +95,12 @@ class Line:
     principal: Decimal
     credit_after: Decimal
     reversed_by: str | None
+
+    @property
+    def allocated(self) -> Amounts:
+        """What the transaction put to each component, as people read it: money in and waivers count up, as charges do."""
+        sign = 1 if self.kind in _ADDS else -1
+        return {component: sign * amount for component, amount in self.moved.items() if amount}
 
 
 @dataclass(frozen=True, slots=True)

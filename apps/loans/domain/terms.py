@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from apps.common.money import CENT, MAX_MONEY, ZERO
+from apps.common.money import CENT, ZERO
+from apps.loans.domain.checks import check_money, check_rate, check_whole
 from apps.loans.domain.daycount import DayCount, month_day
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.fees import MAX_FEES, FeeRule
@@ -70,31 +71,97 @@ class MonthEnd(StrEnum):
 
 
 class Bucket(StrEnum):
-    """Parts past their due date, and parts due today (a fee is due from its value date)."""
+    """Parts past their due date, parts due today (a fee is due from its value date), and parts not yet due."""
 
     OVERDUE = "overdue"
     DUE = "due"
+    ADVANCE = "advance"
+
+
+class Advance(StrEnum):
+    """Which instalments principal paid in advance is taken off: the next ones, the last ones, or each of them."""
+
+    NEXT = "next"
+    LAST = "last"
+    RE_AMORTISE = "re_amortise"
+
+
+class AssetClass(StrEnum):
+    """What a loan is by its own days past due; one that does not accrue has a class besides."""
+
+    NORMAL = "normal"
+    SPECIAL_MENTION = "special_mention"
+    SUBSTANDARD = "substandard"
+    DOUBTFUL = "doubtful"
+    LOSS = "loss"
+    NON_ACCRUAL = "non_accrual"
+
+
+_BY_DPD = (AssetClass.SPECIAL_MENTION, AssetClass.SUBSTANDARD, AssetClass.DOUBTFUL, AssetClass.LOSS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassBounds:
+    """Days past due above which a loan is of a class, as agreed for its orders of payment."""
+
+    special_mention: int = 7
+    substandard: int = 90
+    doubtful: int = 270
+    loss: int = 360
+    non_accrual: int = 90
+
+    def __post_init__(self) -> None:
+        bounds = [getattr(self, name) for name in _BY_DPD]
+        for bound in (*bounds, self.non_accrual):
+            check_whole("class_bounds", bound, 0, MAX_DAYS)
+        if bounds != sorted(bounds):
+            raise BadTerms("class_bounds", "a worse class must not begin before a better one")
+
+    def classes_of(self, dpd: int) -> frozenset[AssetClass]:
+        """The class of a loan with so many days past due, and that it does not accrue."""
+        worst = next((name for name in reversed(_BY_DPD) if dpd > getattr(self, name)), AssetClass.NORMAL)
+        return frozenset({worst, AssetClass.NON_ACCRUAL}) if dpd > self.non_accrual else frozenset({worst})
+
+
+_PAID_AHEAD = frozenset({(Bucket.ADVANCE, Component.INTEREST), (Bucket.ADVANCE, Component.PRINCIPAL)})
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationRule:
-    """An order of payment for some kinds of transaction (none named: all), once days past due reach `min_dpd`.
+    """An order of payment for some kinds of transaction and classes of loan (none named: all), from `min_dpd` days past due on.
 
-    Each (bucket, component) stands once; inside one, the oldest instalment is paid first.
+    Each (overdue or due, component) stands once; inside one, the oldest instalment is paid first. After them interest and
+    principal may stand as paid in advance; principal is then taken off by `advance`. What is not named there becomes credit.
     """
 
     order: tuple[tuple[Bucket, Component], ...]
     kinds: frozenset[str] = frozenset()
     min_dpd: int = 0
+    classes: frozenset[AssetClass] = frozenset()
+    advance: Advance = Advance.NEXT
 
     def __post_init__(self) -> None:
-        _check_whole("allocation_rules", self.min_dpd, 0, MAX_DAYS)
-        if sorted(self.order) != sorted((bucket, component) for bucket in Bucket for component in Component):
-            raise BadTerms("allocation_rules", "order must name each component once as overdue and once as due")
+        check_whole("allocation_rules", self.min_dpd, 0, MAX_DAYS)
+        ahead = self.order[_PLACES_DUE:]
+        if sorted(self.order[:_PLACES_DUE]) != _EACH_DUE or len(set(ahead)) != len(ahead) or not set(ahead) <= _PAID_AHEAD:
+            raise BadTerms(
+                "allocation_rules",
+                "order must name each component once as overdue and once as due, after them at most interest and principal in advance",
+            )
 
-    def fits(self, kind: str) -> bool:
-        """Whether it speaks of this kind of transaction."""
-        return not self.kinds or kind in self.kinds
+    @property
+    def ahead(self) -> tuple[Component, ...]:
+        """Components that money beyond what is due pays in advance, in their order."""
+        return tuple(component for _bucket, component in self.order[_PLACES_DUE:])
+
+    def fits(self, kind: str, dpd: int, bounds: ClassBounds) -> bool:
+        """Whether it speaks of this kind of transaction on a loan with so many days past due."""
+        is_kind = not self.kinds or kind in self.kinds
+        return is_kind and dpd >= self.min_dpd and (not self.classes or bool(self.classes & bounds.classes_of(dpd)))
+
+
+_EACH_DUE = sorted((bucket, component) for bucket in (Bucket.OVERDUE, Bucket.DUE) for component in Component)
+_PLACES_DUE = len(_EACH_DUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +204,7 @@ class Floating:
     def __post_init__(self) -> None:
         if self.index not in LPR_INDEXES:
             raise BadTerms("floating", "index must be one of " + ", ".join(LPR_INDEXES))
-        _check_whole("floating", self.spread_bp, -2400, 10_000)
+        check_whole("floating", self.spread_bp, -2400, 10_000)
 
 
 def due_in_month(month: date, day_number: int, month_end: MonthEnd) -> date:
@@ -191,6 +258,7 @@ class LoanTerms:
     waterfall: tuple[Component, ...] = COMPONENTS
     allocation: AllocationOrder = AllocationOrder.BY_INSTALMENT
     allocation_rules: tuple[AllocationRule, ...] = ()
+    class_bounds: ClassBounds = ClassBounds()
     fees: tuple[FeeRule, ...] = ()
     tranches: tuple[Tranche, ...] = ()
     funders: tuple[Funder, ...] = ()
@@ -227,25 +295,25 @@ class LoanTerms:
 
     def check_span(self, installments: int) -> None:
         """Raise `BadTerms` when so many instalments would run for more than 100 years."""
-        _check_whole("installments", installments, 1, MAX_INSTALLMENTS)
+        check_whole("installments", installments, 1, MAX_INSTALLMENTS)
         if installments * self.every * _LONGEST_DAYS[self.frequency] > MAX_DAYS:
             raise BadTerms("installments", "the last due date would be more than 100 years away")
 
     def _check_amounts(self) -> None:
-        _check_money("principal", self.principal, above_zero=True)
-        _check_money("fee_upfront", self.fee_upfront)
-        _check_money("balloon", self.balloon)
-        _check_money("multiple", self.multiple, above_zero=True)
-        _check_money("prepay_fee_floor", self.prepay_fee_floor)
-        _check_rate("annual_rate", self.annual_rate, MAX_ANNUAL_RATE)
-        _check_rate("penalty_uplift", self.penalty_uplift, MAX_ANNUAL_RATE)
-        _check_rate("rate_cap", self.rate_cap, MAX_ANNUAL_RATE)
-        _check_rate("prepay_fee_rate", self.prepay_fee_rate, Decimal(1))
+        check_money("principal", self.principal, above_zero=True)
+        check_money("fee_upfront", self.fee_upfront)
+        check_money("balloon", self.balloon)
+        check_money("multiple", self.multiple, above_zero=True)
+        check_money("prepay_fee_floor", self.prepay_fee_floor)
+        check_rate("annual_rate", self.annual_rate, MAX_ANNUAL_RATE)
+        check_rate("penalty_uplift", self.penalty_uplift, MAX_ANNUAL_RATE)
+        check_rate("rate_cap", self.rate_cap, MAX_ANNUAL_RATE)
+        check_rate("prepay_fee_rate", self.prepay_fee_rate, Decimal(1))
         if self.fee_upfront >= self.principal:
             raise BadTerms("fee_upfront", "must be less than the principal")
 
     def _check_dates(self) -> None:
-        _check_whole("every", self.every, 1, MAX_EVERY)
+        check_whole("every", self.every, 1, MAX_EVERY)
         if not (1970 <= self.start.year <= 2200):
             raise BadTerms("start", "must be between 1970 and 2200")
         if self.first_due <= self.start:
@@ -255,7 +323,7 @@ class LoanTerms:
         self.check_span(self.installments)
         if self.due_day is None:
             return
-        _check_whole("due_day", self.due_day, 1, 31)
+        check_whole("due_day", self.due_day, 1, 31)
         if self.first_due != due_in_month(self.first_due_month, self.due_day, self.month_end):
             raise BadTerms("first_due", f"{self.first_due} is not on due day {self.due_day}")
 
@@ -274,9 +342,9 @@ class LoanTerms:
             raise BadTerms("shares", f"do not go with method {self.method}")
 
     def _check_graces(self) -> None:
-        _check_whole("principal_grace", self.principal_grace, 0, MAX_INSTALLMENTS)
-        _check_whole("interest_grace", self.interest_grace, 0, MAX_INSTALLMENTS)
-        _check_whole("interest_free", self.interest_free, 0, MAX_INSTALLMENTS)
+        check_whole("principal_grace", self.principal_grace, 0, MAX_INSTALLMENTS)
+        check_whole("interest_grace", self.interest_grace, 0, MAX_INSTALLMENTS)
+        check_whole("interest_free", self.interest_free, 0, MAX_INSTALLMENTS)
         if self.principal_grace and self.method not in _FROM_PLAN:
             raise BadTerms("principal_grace", f"does not go with method {self.method}")
         for field in ("principal_grace", "interest_grace"):
@@ -286,9 +354,9 @@ class LoanTerms:
             raise BadTerms("interest_free", "is more than there are instalments")
 
     def _check_servicing(self) -> None:
-        _check_whole("grace_days", self.grace_days, 0, 366)
+        check_whole("grace_days", self.grace_days, 0, 366)
         if self.prepay_fee_free_after is not None:
-            _check_whole("prepay_fee_free_after", self.prepay_fee_free_after, 0, MAX_INSTALLMENTS)
+            check_whole("prepay_fee_free_after", self.prepay_fee_free_after, 0, MAX_INSTALLMENTS)
         if sorted(self.waterfall) != sorted(COMPONENTS):
             raise BadTerms("waterfall", "must name each of " + ", ".join(COMPONENTS) + " once")
         if self.funders:
@@ -312,32 +380,6 @@ class LoanTerms:
         if len(days) > MAX_INSTALLMENTS or days[0] != self.start or days != sorted(set(days)):
             raise BadTerms("tranches", "the first must be on the start date, each later one on a later day")
         for tranche in self.tranches:
-            _check_money("tranches", tranche.amount, above_zero=True)
+            check_money("tranches", tranche.amount, above_zero=True)
         if sum(tranche.amount for tranche in self.tranches) != self.principal:
             raise BadTerms("tranches", f"must add up to the principal {self.principal}")
-
-
-def _check_money(field: str, amount: Decimal, *, above_zero: bool = False) -> None:
-    if not isinstance(amount, Decimal) or not amount.is_finite():
-        raise BadTerms(field, "must be a finite Decimal")
-    if amount < 0 or (above_zero and amount == 0):
-        raise BadTerms(field, "must be above 0" if above_zero else "must not be negative")
-    if amount > MAX_MONEY:
-        raise BadTerms(field, f"is above the limit of {MAX_MONEY}")
-    if amount != amount.quantize(CENT):
-        raise BadTerms(field, "has more than 2 decimals")
-
-
-def _check_rate(field: str, rate: Decimal, limit: Decimal) -> None:
-    if not isinstance(rate, Decimal) or not rate.is_finite():
-        raise BadTerms(field, "must be a finite Decimal")
-    if not 0 <= rate <= limit:
-        raise BadTerms(field, "must not be negative" if rate < 0 else "is out of reach")
-    # Balance x rate x units must stay exact in 28 digits (see `daycount`).
-    if rate != rate.quantize(Decimal("1E-8")):
-        raise BadTerms(field, "has more than 6 decimals as a percentage")
-
-
-def _check_whole(field: str, number: int, low: int, high: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
-        raise BadTerms(field, f"must be a whole number from {low} to {high}")

@@ -77,7 +77,7 @@ class Transaction:
 
     `components` splits a waiver, where one with None takes what the amount still allows, or holds the signed
     corrections of an adjustment. `shares` are the parts of a custom plan's rows still to come; `until` is the first day
-    after a pause, `pauses` what it stops; `fraud` marks a write-off; `reverses` names the target of a reversal, or the
+    after a pause, `pauses` what it stops; `service_rate` is the part of what comes in that a new owner leaves for collecting it; `fraud` marks a write-off; `reverses` names the target of a reversal, or the
     payment that a chargeback takes back.
     Raises `BadTerms` when the kind lacks what it needs. The booking time plays no part and is kept by the caller.
     """
@@ -95,6 +95,7 @@ class Transaction:
     source: str = ""
     until: date | None = None
     owner_ref: str | None = None
+    service_rate: Decimal | None = None
     shares: tuple[Decimal, ...] = ()
     pauses: Pauses = Pauses.INTEREST
     fraud: bool = False
@@ -114,6 +115,8 @@ class Transaction:
             raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
         if self.fraud and self.kind is not Kind.WRITE_OFF:
             raise BadTerms("fraud", "marks a write-off only")
+        if self.service_rate is not None and not (self.kind is Kind.OWNER_TRANSFER and self.owner_ref and 0 <= self.service_rate < 1):
+            raise BadTerms("service_rate", "goes with a new owner only, from 0 to below 100 percent")
         if self.due_day is not None and not 1 <= self.due_day <= 31:
             raise BadTerms("due_day", "must be from 1 to 31")
         if self.until is not None and not self.value_date < self.until <= self.value_date + _LONGEST_PAUSE:

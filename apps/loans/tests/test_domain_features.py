@@ -72,6 +72,79 @@ def test_overdue_and_due_parts_can_be_told_apart() -> None:
     assert [shown(row.installment.paid) for row in state.rows[:2]] == [{"interest": "9.00"}, {"interest": "11.00", "principal": "100.00"}]
 
 
+def test_the_order_of_payment_can_differ_by_asset_class() -> None:
+    order = by_component("principal", "interest", "penalty", "compound", "fee")
+    last = by_component("penalty", "interest", "principal", "compound", "fee")
+    rules = [{"classes": ["special_mention"], "order": order}, {"classes": ["non_accrual"], "order": last}]
+    terms = small_loan(allocation_rules=rules, class_bounds={"special_mention": 15, "non_accrual": 100}, grace_days=60)
+
+    def paid(when: str) -> dict[str, str]:
+        return shown(on(terms, [tx("a", "repayment", when, "20")], when).transactions[-1].allocated)
+
+    # 15 days past due are normal, 16 special mention; 100 days are substandard and still accrue, 101 do not.
+    assert paid("2025-03-02") == {"interest": "12.00", "principal": "8.00"}
+    assert paid("2025-03-03") == {"principal": "20.00"}
+    # 5.00 of penalty on instalment 1 alone; then 5.05 on it and 3.65 on instalment 2, 73 days late, before any interest.
+    assert paid("2025-05-26") == {"penalty": "5.00", "interest": "12.00", "principal": "3.00"}
+    assert paid("2025-05-27") == {"penalty": "8.70", "interest": "11.30"}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "advance", "allocated", "parts", "interest"),
+    [
+        # 20 days have run: 8.00; the last ten days bear 1,200 - principal x 12 % x 10 / 360.
+        (("interest", "principal"), "next", {"interest": "8.00", "principal": "142.00"}, ["0.00", "58.00", "100.00"], "3.53"),
+        (("interest", "principal"), "last", {"interest": "8.00", "principal": "142.00"}, ["100.00"] * 3, "3.53"),
+        (("interest", "principal"), "re_amortise", {"interest": "8.00", "principal": "142.00"}, ["88.17"] * 3, "3.53"),
+        (("principal", "interest"), "next", {"principal": "150.00"}, ["0.00", "50.00", "100.00"], "11.50"),
+        (("interest",), "next", {"interest": "8.00"}, ["100.00"] * 3, "4.00"),
+        ((), "next", {}, ["100.00"] * 3, "12.00"),
+    ],
+)
+def test_money_beyond_what_is_due_pays_in_advance_where_the_terms_say_so(
+    ahead: tuple[str, ...], advance: str, allocated: dict[str, str], parts: list[str], interest: str
+) -> None:
+    order = by_component(*COMPONENTS) + [f"advance.{component}" for component in ahead]
+    terms = small_loan(allocation_rules=[{"order": order, "advance": advance, "kinds": ["repayment"]}])
+
+    state = on(terms, [tx("a", "repayment", "2025-02-04", "150")], "2025-02-04")
+
+    assert shown(state.transactions[0].allocated) == allocated
+    assert [str(row.installment.principal) for row in state.rows[:3]] == parts
+    assert str(state.rows[0].installment.interest) == interest
+    assert state.credit == 150 - sum(map(yuan, allocated.values()))
+    assert len(state.rows) == (11 if advance == "last" else 12)
+    assert sum(row.installment.principal for row in state.rows) == state.outstanding["principal"]
+
+
+def test_overdue_then_due_then_in_advance() -> None:
+    order = by_component(*COMPONENTS) + ["advance.interest", "advance.principal"]
+    terms = small_loan(allocation_rules=[{"order": order}], method="equal_installment")
+
+    state = on(terms, [tx("a", "repayment", "2025-03-15", "300")], "2025-03-15")
+
+    # 94.62 for 28 days 1.32; two instalments of 106.62; 85.44 are left, and come off the third, which bears
+    # 1 % of 1,009.81 - 85.44. Those after it stay as they are.
+    assert shown(state.transactions[0].allocated) == {"penalty": "1.32", "interest": "23.05", "principal": "275.63"}
+    parts = [(str(row.installment.principal), str(row.installment.interest)) for row in state.rows[1:4]]
+    assert parts == [("95.57", "11.05"), ("11.08", "9.24"), ("97.49", "9.13")]
+
+
+def test_all_that_is_left_in_advance_ends_the_loan() -> None:
+    for ahead in (["advance.interest", "advance.principal"], ["advance.principal", "advance.interest"]):
+        terms = small_loan(allocation_rules=[{"order": by_component(*COMPONENTS) + ahead}])
+
+        state = on(terms, [tx("a", "repayment", "2025-02-04", "1210")], "2025-02-04")
+        short = on(terms, [tx("a", "repayment", "2025-02-04", "1207.99")], "2025-02-04")
+
+        assert (state.status, str(state.credit)) == (LoanStatus.SETTLED, "2.00")
+        assert str(short.payoff.total) == "0.01"
+    only = small_loan(allocation_rules=[{"order": by_component(*COMPONENTS) + ["advance.principal"]}])
+    left = on(only, [tx("a", "repayment", "2025-02-04", "1210")], "2025-02-04")
+    # Interest of 8.00 is paid with the instalment: the last 分 of principal stays with it.
+    assert (str(left.outstanding["principal"]), str(left.credit), left.status) == ("0.01", "10.01", LoanStatus.ACTIVE)
+
+
 def test_planned_tranches_are_paid_out_on_their_days_unless_money_went_otherwise() -> None:
     terms = small_loan(tranches=[{"on": "2025-01-15", "amount": "600"}, {"on": "2025-01-30", "amount": "600"}])
 
@@ -165,6 +238,12 @@ def test_a_tranche_of_a_settled_loan_is_refused_on_entry() -> None:
         ("allocation_rules", {}), ("allocation_rules", [{"order": []}]), ("allocation_rules", [{"order": ["due.fee"] * 10}]),
         ("allocation_rules", [{"order": ["late.fee"]}]), ("allocation_rules", [{"order": by_component(*COMPONENTS), "kinds": ["gift"]}]),
         ("allocation_rules", [{"order": by_component(*COMPONENTS), "min_dpd": -1}]), ("allocation_rules", ["x"]),
+        ("allocation_rules", [{"order": [*by_component(*COMPONENTS), "advance.fee"]}]),
+        ("allocation_rules", [{"order": ["advance.interest", *by_component(*COMPONENTS)]}]),
+        ("allocation_rules", [{"order": [*by_component(*COMPONENTS), "advance.interest", "advance.interest"]}]),
+        ("allocation_rules", [{"order": by_component(*COMPONENTS), "classes": ["rotten"]}]),
+        ("allocation_rules", [{"order": by_component(*COMPONENTS), "advance": "first"}]),
+        ("class_bounds", []), ("class_bounds", {"rotten": 5}), ("class_bounds", {"doubtful": 5}), ("class_bounds", {"loss": "x"}),
         ("tranches", [{"on": "2025-01-11", "amount": "120000"}]), ("tranches", [{"on": "2025-01-10", "amount": "1"}]),
         ("tranches", [{"on": "2025-01-10", "amount": "60000"}] * 2), ("tranches", [{"on": "2025-01-10"}]), ("tranches", "x"),
         ("floating", []), ("floating", {"index": "lpr_1y"}),

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from apps.common.money import CENT, ZERO, allocate
 from apps.loans.domain import (
     COMPONENTS,
+    Advance,
     AllocationOrder,
     AllocationRule,
+    AssetClass,
     BadTerms,
     Bucket,
+    ClassBounds,
     Component,
     DayCount,
     FeeBasis,
@@ -74,10 +77,18 @@ fee_lists = st.lists(
     unique_by=lambda fee: fee.name,
     max_size=2,
 ).map(tuple)
-PLACES = [(bucket, component) for bucket in Bucket for component in Component]
-orders = st.sampled_from([tuple(PLACES), tuple(reversed(PLACES)), tuple(sorted(PLACES, key=lambda place: place[1]))])
+PLACES = [(bucket, component) for bucket in (Bucket.OVERDUE, Bucket.DUE) for component in Component]
+AHEAD = [(Bucket.ADVANCE, Component.INTEREST), (Bucket.ADVANCE, Component.PRINCIPAL)]
+orders = st.builds(
+    lambda due, ahead: (*due, *ahead),
+    st.sampled_from([PLACES, PLACES[::-1], sorted(PLACES, key=lambda place: place[1])]),
+    st.sampled_from([[], AHEAD, AHEAD[::-1], AHEAD[:1], AHEAD[1:]]),
+)
 kinds = st.sampled_from([frozenset[str](), frozenset({"repayment", "recovery"})])
-allocation_rules = st.one_of(st.just(()), st.builds(AllocationRule, orders, kinds, st.sampled_from([0, 0, 31])).map(lambda rule: (rule,)))
+classes = st.frozensets(st.sampled_from(AssetClass), max_size=2)
+a_rule = st.builds(AllocationRule, orders, kinds, st.sampled_from([0, 0, 31]), classes, st.sampled_from(Advance))
+allocation_rules = st.lists(a_rule, max_size=2).map(tuple)
+class_bounds = st.sampled_from([ClassBounds(), ClassBounds(special_mention=0, substandard=5, doubtful=30, loss=60, non_accrual=20)])
 
 
 def tranches_of(draw: st.DrawFn, principal: Decimal, start: date, first_due: date) -> tuple[Tranche, ...]:
@@ -125,6 +136,7 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         interest_free=draw(st.integers(0, min(3, rows))) if draw(st.booleans()) else 0,
         fees=draw(fee_lists),
         allocation_rules=draw(allocation_rules),
+        class_bounds=draw(class_bounds),
         tranches=tranches_of(draw, principal, start, first_due) if draw(st.integers(0, 4)) == 0 else (),
         grace_days=draw(st.sampled_from([0, 0, 3, 10])),
         compound=draw(st.booleans()),
