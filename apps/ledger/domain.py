@@ -16,6 +16,7 @@ from apps.common.money import ZERO
 
 OWN: Final = "own"
 PARTNER: Final = "partner"
+LEASE: Final = "lease"
 
 # Entries whose accounts are given by people instead of rules.
 MANUAL: Final = "manual_entry"
@@ -25,14 +26,15 @@ RESULT_TRANSFER: Final = "result_transfer"
 RESULT_ACCOUNT: Final = "4103"
 
 # Accounts that a sub-ledger explains to the 分; people post to them through it, never by hand.
-CONTROLLED: Final = ("1132", "1221", "1303", "1304", "224101", "224102", "9001", "9002", "9003", "9004", "9005")
+CONTROLLED: Final = ("1132", "1221", "1303", "1304", "1531", "1532", "224101", "224102", "224104", "9001", "9002", "9003", "9004", "9005")
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One amount in yuan to be posted by the rules of its event; below zero it is posted the other way round.
 
-    `party` is `own` or `partner`; `party_ref` names the partner, `subject_ref` what the amount is about (a loan); both opaque.
+    `party` is `own`, `partner`, or `lease` (own share of a finance lease: by rules of its own where there are some, else by those of
+    `own`); `party_ref` names the partner, `subject_ref` what the amount is about (a loan); both opaque.
     """
 
     component: str
@@ -93,6 +95,13 @@ class Check:
     first_offender: str = ""
 
 
+def legs_of(posting: Posting, rules: Mapping[tuple[str, str], Sequence[Leg]]) -> Sequence[Leg]:
+    """The legs by which an amount is posted. Raises `KeyError` of (component, party) when no rule is there."""
+    if posting.party == LEASE and (posting.component, LEASE) not in rules:
+        return rules[posting.component, OWN]
+    return rules[posting.component, posting.party]
+
+
 def lines_of(postings: Iterable[Posting], rules: Mapping[tuple[str, str], Sequence[Leg]]) -> list[Line]:
     """The lines of an entry: each posting by its rules' legs, netted per account, party and subject.
 
@@ -101,7 +110,7 @@ def lines_of(postings: Iterable[Posting], rules: Mapping[tuple[str, str], Sequen
     net: dict[tuple[UUID, str, UUID | None], list[Any]] = {}
     for posting in postings:
         component, party_ref, subject_ref = posting.component, posting.party_ref, posting.subject_ref
-        for leg in rules[component, posting.party]:
+        for leg in legs_of(posting, rules):
             for account, amount in ((leg.debit, posting.amount), (leg.credit, -posting.amount)):
                 held = net.get(key := (account, party_ref, subject_ref))
                 if held is None:

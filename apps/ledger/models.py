@@ -113,6 +113,7 @@ class PostingRule(BusinessModel):
     class Party(models.TextChoices):
         OWN = "own", _("own share")
         PARTNER = "partner", _("partner's share")
+        LEASE = "lease", _("own share of a finance lease")
 
     legal_entity = models.ForeignKey(
         "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")

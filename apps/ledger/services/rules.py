@@ -105,7 +105,7 @@ def _check_rule(row: Mapping[str, str], accounts: Mapping[str, Account]) -> None
     if debit is None or credit is None or debit == credit or _is_memo(debit) != _is_memo(credit):
         raise BadInput(_("A rule needs two accounts of the chart, both on or both off the balance sheet."), rule=dict(row))
     if not all(_NAME.fullmatch(row[key]) for key in ("event", "component")) or row["party"] not in PostingRule.Party.values:
-        raise BadInput(_("Event and component are words of small letters; the party is own or partner."), rule=dict(row))
+        raise BadInput(_("Event and component are words of small letters; the party is own, partner or lease."), rule=dict(row))
 
 
 def _is_memo(account: Account) -> bool:

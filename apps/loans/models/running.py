@@ -51,6 +51,7 @@ class LoanRun(models.Model):
     grace_days = models.PositiveSmallIntegerField(_("days of grace"))
     compound = models.BooleanField(_("compound interest"))
     is_suspended = models.BooleanField(_("non-accrual"))
+    is_lease = models.BooleanField(_("booked as a finance lease"), default=False, db_default=False)
     parties = ArrayField(models.CharField(max_length=64), null=True, blank=True, verbose_name=_("funders"))
     parts = ArrayField(models.PositiveIntegerField(), null=True, blank=True, verbose_name=_("parts per 10,000"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -24,6 +25,8 @@ from apps.loans.services.servicing import LoanFile
 from apps.organisations.selectors import parameter
 from apps.organisations.services import hold_business_date
 
+_FEE_VAT: Final = {"vat.direct_lease": "vat.direct_lease"}
+
 
 @transaction.atomic
 def open_loan(
@@ -38,11 +41,13 @@ def open_loan(
     now: dt.datetime,
     product_code: str = "",
     vat_parameter: str = "vat.loan_interest",
+    is_lease: bool = False,
 ) -> UUID:
     """Open the loan that a paid-out application becomes, book the disbursement, and return the loan's id.
 
     Due days stay as signed; the first period runs from `value_date`. A fee agreed up front is due on that day. `vat_parameter` names the
-    dated tax rate of the interest (`vat.loan_interest`, `vat.leaseback`, `vat.direct_lease`). Funders whose `party_ref` is the legal
+    dated tax rate of the interest (`vat.loan_interest`, `vat.leaseback`, `vat.direct_lease`; the fees of a direct lease bear it, too).
+    `is_lease`: it is booked as a finance lease (docs/rules/vehicle-lease.md). Funders whose `party_ref` is the legal
     entity's id or `own` are the lender itself. The same application again: the loan that stands. Raises `TermsRefused`.
     """
     actor.require("loans.open")
@@ -61,7 +66,8 @@ def open_loan(
         opened_on=value_date,
         reprices_on=next_reset(terms.floating, value_date, value_date) if terms.floating else None,
         interest_vat_rate=parameter(vat_parameter, on=value_date, legal_entity_id=legal_entity_id),
-        fee_vat_rate=parameter("vat.fees", on=value_date, legal_entity_id=legal_entity_id),
+        fee_vat_rate=parameter(_FEE_VAT.get(vat_parameter, "vat.fees"), on=value_date, legal_entity_id=legal_entity_id),
+        is_lease=is_lease,
         created_at=now,
     )
     file = LoanFile(loan=loan, actor=actor, now=now, today=today)

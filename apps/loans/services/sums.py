@@ -32,19 +32,20 @@ _OF_RANGE: Final = """loans_loanrun run
 _ACCRUE_OWN: Final = f"""
     SELECT coalesce(sum(now - was) FILTER (WHERE NOT is_suspended), 0),
            coalesce(sum(loans_tax(now, vat_rate) - loans_tax(was, vat_rate)) FILTER (WHERE NOT is_suspended), 0),
-           coalesce(sum(now - was) FILTER (WHERE is_suspended), 0), count(*)
-      FROM (SELECT run.is_suspended, run.vat_rate, loans_accrued(run, %(was)s) AS was, loans_accrued(run, %(to)s) AS now
+           coalesce(sum(now - was) FILTER (WHERE is_suspended), 0), count(*), is_lease
+      FROM (SELECT run.is_suspended, run.is_lease, run.vat_rate, loans_accrued(run, %(was)s) AS was, loans_accrued(run, %(to)s) AS now
               FROM {_OF_RANGE} AND run.parts IS NULL OFFSET 0) moved
+     GROUP BY is_lease
 """
 _ACCRUE_PARTS: Final = f"""
     SELECT p.party, coalesce(sum(p.now - p.was) FILTER (WHERE NOT is_suspended OR p.party <> ''), 0),
            coalesce(sum(loans_tax(p.now, vat_rate) - loans_tax(p.was, vat_rate)) FILTER (WHERE NOT is_suspended AND p.party = ''), 0),
-           coalesce(sum(p.now - p.was) FILTER (WHERE is_suspended AND p.party = ''), 0), count(*)
-      FROM (SELECT run.is_suspended, run.vat_rate, run.parties, loans_parts(loans_accrued(run, %(was)s), run.parts) AS was,
+           coalesce(sum(p.now - p.was) FILTER (WHERE is_suspended AND p.party = ''), 0), count(*), is_lease
+      FROM (SELECT run.is_suspended, run.is_lease, run.vat_rate, run.parties, loans_parts(loans_accrued(run, %(was)s), run.parts) AS was,
                    loans_parts(loans_accrued(run, %(to)s), run.parts) AS now
               FROM {_OF_RANGE} AND run.parts IS NOT NULL OFFSET 0) moved,
            unnest(moved.parties, moved.was, moved.now) AS p(party, was, now)
-     GROUP BY p.party
+     GROUP BY p.party, is_lease
 """
 
 # The day to which sums have taken a run, by the day to which they went in its range.
@@ -99,7 +100,8 @@ _WENT_TO: Final = """coalesce((SELECT CASE WHEN range.is_done THEN %(today)s::da
     %(closing)s, %(today)s)"""
 _SINCE_OF_ENTITY: Final = (
     _SINCE.format(which="run.legal_entity_id = %(entity)s", went_to=_WENT_TO)
-    + " SELECT event, component, party, sum(amount) FROM since GROUP BY event, component, party"
+    + """ SELECT event, component, party, run.is_lease, sum(amount) FROM since JOIN loans_loanrun run USING (loan_id)
+           GROUP BY event, component, party, run.is_lease"""
 )
 _SINCE_OF_LOANS: Final = (
     _SINCE.format(which="run.loan_id = ANY(%(loans)s)", went_to=_WENT_TO)
@@ -124,13 +126,14 @@ _EVENT_RANGES: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What the running totals of many loans moved by, of one event, component and party, in yuan."""
+    """What the running totals of many loans moved by, of one event, component and party, in yuan; finance leases apart."""
 
     event: str
     component: str
     party_ref: str
     amount: Decimal
     loans: int
+    is_lease: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +172,14 @@ def accrue_range(entity_id: UUID, day: dt.date, first: UUID, last: UUID) -> list
     facts: dict[str, Any] = {"entity": entity_id, "first": first, "last": last, "was": day, "to": to}
     with connection.cursor() as cursor:
         cursor.execute(_ACCRUE_OWN, facts)
-        rows = [("", *cursor.fetchone())]
+        rows = [("", *row) for row in cursor.fetchall()]
         cursor.execute(_ACCRUE_PARTS, facts)
         rows += cursor.fetchall()
     sums = []
-    for party, gross, tax, suspended, loans in rows:
-        sums.append(Sum("accrual", "interest", party, gross - tax, loans))
-        sums.append(Sum("accrual", "interest_vat", party, tax, 0))
-        sums.append(Sum("non_accrual", "interest", party, suspended, 0))
+    for party, gross, tax, suspended, loans, is_lease in rows:
+        sums.append(Sum("accrual", "interest", party, gross - tax, loans, is_lease))
+        sums.append(Sum("accrual", "interest_vat", party, tax, 0, is_lease))
+        sums.append(Sum("non_accrual", "interest", party, suspended, 0, is_lease))
     AccruedRange.objects.filter(legal_entity_id=entity_id, day=day, first=first).update(is_done=True)
     return sums
 
@@ -223,11 +226,11 @@ def take_over_many(loan_ids: Sequence[UUID], went_to: dt.date) -> None:
         cursor.execute(_TAKE_OVER, {"loans": list(loan_ids), "went_to": went_to})
 
 
-def summed_since(entity_id: UUID) -> dict[Key, Decimal]:
-    """What sums have posted for an entity's loans that is not written down per loan: (event, component, party_ref) → yuan."""
+def summed_since(entity_id: UUID) -> dict[tuple[Key, bool], Decimal]:
+    """What sums have posted for an entity's loans and is not written down per loan: key and whether of finance leases → yuan."""
     with connection.cursor() as cursor:
         cursor.execute(_SINCE_OF_ENTITY, _now(entity_id))
-        return {(event, component, party): amount for event, component, party, amount in cursor.fetchall()}
+        return {((event, component, party), is_lease): amount for event, component, party, is_lease, amount in cursor.fetchall()}
 
 
 def summed_of(entity_id: UUID, loan_ids: Sequence[UUID]) -> dict[UUID, Since]:

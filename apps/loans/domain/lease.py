@@ -1,0 +1,40 @@
+"""A vehicle lease: what the deposit pays, and how a car that comes back settles what is owed. Rules: docs/rules/vehicle-lease.md."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.common.money import ZERO
+
+
+def deposit_for_due(*, held: Decimal, due: Decimal, coming: Decimal) -> Decimal:
+    """What a deposit of `held` yuan pays of what is due, when it is there for the last instalments.
+
+    It is kept for the instalments to come as long as it does not exceed them: so the last one is paid first, then the one before it.
+    """
+    return min(due, max(held - coming, ZERO))
+
+
+@dataclass(frozen=True, slots=True)
+class CarReturn:
+    """How a returned car and the deposit settle a claim, in yuan: the car pays first, then the deposit.
+
+    `excess` of the car's value belongs to the customer, `deposit_left` too; `shortfall` stays owed.
+    """
+
+    by_car: Decimal
+    by_deposit: Decimal
+    excess: Decimal
+    deposit_left: Decimal
+    shortfall: Decimal
+
+    @property
+    def paid(self) -> Decimal:
+        """What both pay together."""
+        return self.by_car + self.by_deposit
+
+
+def settle_return(*, claim: Decimal, car_value: Decimal, deposit: Decimal) -> CarReturn:
+    """Set a car's value and a deposit off against a claim; all amounts in yuan, none below zero."""
+    by_car = min(car_value, claim)
+    by_deposit = min(deposit, claim - by_car)
+    return CarReturn(by_car, by_deposit, car_value - by_car, deposit - by_deposit, claim - by_car - by_deposit)
