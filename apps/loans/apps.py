@@ -20,6 +20,7 @@ class LoansConfig(AppConfig):
         audit.register("apps.loans.audit.checks")
         register(Step(name="late", phase="close", order=10, run=f"{_EOD}.late", partitions=f"{_EOD}.event_parts"))
         register(Step(name="penalty", phase="close", order=20, run=f"{_EOD}.penalty", partitions=f"{_EOD}.late_parts"))
+        register(Step(name="marks", phase="close", order=25, run=f"{_EOD}.marks", partitions=f"{_EOD}.mark_parts"))
         register(Step(name="accrual", phase="close", order=30, run=f"{_EOD}.accrual", partitions=f"{_EOD}.ranges"))
         register(Step(name="classification", phase="close", order=40, run=f"{_EOD}.classification"))
         register(Step(name="provisions", phase="close", order=50, run=f"{_EOD}.provisions"))

@@ -15,6 +15,7 @@ from apps.ledger import selectors as ledger
 from apps.ledger.domain import Check
 from apps.loans.audit_replays import projections_are_replays
 from apps.loans.models import LIVE
+from apps.loans.services.marks import wrong_marks
 from apps.loans.services.sums import summed_since
 
 # Account → what the loans' own running totals say it holds: (sign, event, components) of the lender's share.
@@ -106,6 +107,7 @@ def checks(legal_entity_id: UUID) -> list[Check]:
         _principal_adds_up(legal_entity_id),
         _everything_is_booked(legal_entity_id),
         _accrued_through_the_last_close(legal_entity_id),
+        _marks_have_a_cause(legal_entity_id),
     ]
     return found + projections_are_replays(legal_entity_id)
 
@@ -199,3 +201,26 @@ def _accrued_through_the_last_close(entity: UUID) -> Check:
     )
     first = f"loan {rows[0][0]} stands on {rows[0][1]}, the books are closed through {closed}" if rows else ""
     return Check(name, not rows, {"accrued_to": str(to), "loans_behind": len(rows)}, first)
+
+
+def _marks_have_a_cause(entity: UUID) -> Check:
+    closed = ledger.closed_through(entity)
+    wrong = wrong_marks(entity, closed + dt.timedelta(days=1)) if closed else []
+    first = f"loan {wrong[0]}: marked without a bad loan of its borrower, or not marked with one" if wrong else ""
+    return Check("loans are marked by their borrower's bad loans", not wrong, {"wrong": len(wrong)}, first)
+
+
+def _deposits_belong_to_leases(entity: UUID) -> Check:
+    """What is held on 224104 is held for a vehicle lease each, and never less than nothing."""
+    rows = _query(
+        """SELECT coalesce(l.number, line.subject_ref::text, 'nobody'), sum(line.credit - line.debit), count(lease.id)
+             FROM ledger_journalline line JOIN ledger_account account ON account.id = line.account_id
+             LEFT JOIN loans_loan l ON l.id = line.subject_ref LEFT JOIN loans_lease lease ON lease.loan_id = l.id
+            WHERE account.legal_entity_id = %s AND account.code = '224104'
+            GROUP BY line.subject_ref, l.number ORDER BY 1""",
+        entity,
+    )
+    wrong = [row for row in rows if row[1] < ZERO or not row[2]]
+    first = "loan {}: a deposit of {} is held".format(*wrong[0]) if wrong else ""
+    total = sum((row[1] for row in rows), start=ZERO)
+    return Check("deposits held belong to vehicle leases", not wrong, {"held": str(total), "leases": len(rows)}, first)

@@ -53,7 +53,7 @@ def projections_are_replays(entity: UUID) -> list[Check]:
     def on(stored: _Stored, day: dt.date) -> Projection:
         if day not in policies:
             policies[day] = policy_on(entity, day)
-        return project(stored.loan, stored.transactions, day, policies[day])
+        return project(stored.loan, stored.transactions, day, policies[day], is_marked=stored.balance.is_marked)
 
     for stored in _files(entity):
         total += 1

@@ -13,8 +13,10 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from apps.loans.models import LIVE, Loan, LoanRun, LoanTransaction
+from apps.common.bulk import any_of
+from apps.loans.models import LIVE, Loan, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.services import aging
+from apps.loans.services import marks as marking
 from apps.loans.services.booking import CLOSE_EVENTS, DAY_EVENTS, EVERY_LOAN, book_all, post_sums
 from apps.loans.services.projection import Projection, policy_on, project, save, stored_of
 from apps.loans.services.resets import reset_rates
@@ -38,6 +40,18 @@ def late(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.da
         wanted = wanted.filter(run__next_event_on__lte=day + _ONE_DAY)
     loans = list(wanted.select_for_update(of=("self",)).order_by("id"))
     return _replay(loans, day) if loans else StepResult()
+
+
+def mark_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
+    """Ranges of the loans that another loan of their borrower begins or ceases to mark."""
+    return marking.mark_parts(entity_id, day + _ONE_DAY)
+
+
+def marks(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    """Replay those loans with their mark turned: a better class is not to be had while the borrower has a bad loan."""
+    turning = marking.turning_marks(entity_id, day + _ONE_DAY, _bounds(partition))
+    loans = list(Loan.objects.filter(any_of("id", turning), state__in=LIVE).select_for_update(of=("self",)).order_by("id"))
+    return _replay(loans, day, turned=set(turning)) if loans else StepResult()
 
 
 def late_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, str]]:
@@ -110,23 +124,26 @@ def _book(entity_id: UUID, day: dt.date, step: str, events: Collection[str], now
     return book_all(legal_entity_id=entity_id, as_of=day + _ONE_DAY, day=day, step=step, events=events, now=now)
 
 
-def _replay(loans: Sequence[Loan], day: dt.date) -> StepResult:
-    """Bring loans under lock to the day after `day`."""
+def _replay(loans: Sequence[Loan], day: dt.date, *, turned: Collection[UUID] = ()) -> StepResult:
+    """Bring loans under lock to the day after `day`; those in `turned` lose their mark or get one."""
     take_over_many([loan.id for loan in loans], day)
     # Read after the locks: what a deed on the loan changed while we waited counts.
     runs = {run.loan_id: run for run in LoanRun.objects.filter(loan__in=loans)}
     transactions = defaultdict(list)
     for row in LoanTransaction.objects.filter(loan__in=loans).order_by("value_date", "id"):
         transactions[row.loan_id].append(row)
+    is_marked = dict(LoanBalance.objects.filter(loan__in=loans).values_list("loan_id", "is_marked"))
     policy = policy_on(loans[0].legal_entity_id, day + _ONE_DAY)
     projections: list[Projection] = []
     set_aside: list[tuple[str, str]] = []
     for loan in loans:
         run = runs.get(loan.id)
-        if run is None or run.as_of > day:
+        turns = loan.id in turned
+        if run is None or (run.as_of > day and not turns):
             continue
+        as_of = max(run.as_of, day + _ONE_DAY)
         try:
-            projections.append(project(loan, transactions[loan.id], day + _ONE_DAY, policy))
+            projections.append(project(loan, transactions[loan.id], as_of, policy, is_marked=is_marked[loan.id] != turns))
         except (ValueError, ArithmeticError) as problem:
             set_aside.append((loan.number, str(problem)))
     save(projections, stored_of([projection.loan.id for projection in projections]))

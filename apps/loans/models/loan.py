@@ -282,6 +282,12 @@ class LoanBalance(models.Model):
     dpd = models.PositiveIntegerField(_("days past due"), default=0)
     next_due_date = models.DateField(_("oldest unpaid due date"), null=True, blank=True)
     asset_class = models.CharField(_("asset class"), max_length=16, choices=AssetClass.choices, default=AssetClass.NORMAL)
+    own_class = models.CharField(
+        _("class by itself"), max_length=16, choices=AssetClass.choices, default=AssetClass.NORMAL, db_default=AssetClass.NORMAL
+    )
+    is_marked = models.BooleanField(_("marked"), default=False, db_default=False, help_text=_("another loan of the borrower is bad"))
+    is_watched = models.BooleanField(_("under watch"), default=False, db_default=False)
+    improves_on = models.DateField(_("watch ends on"), null=True, blank=True, help_text=_("if everything is paid in time until then"))
     is_non_accrual = models.BooleanField(_("non-accrual"), default=False)
 
     scope = Scope(entity="loan__legal_entity_id", customer="loan__borrower_ref")
@@ -293,6 +299,7 @@ class LoanBalance(models.Model):
         indexes = [
             models.Index(fields=["as_of"], name="balance_by_day"),
             models.Index(fields=["next_due_date"], name="balance_by_due_date"),
+            models.Index(fields=["loan"], condition=~Q(own_class="normal") | Q(is_marked=True), name="balance_not_normal"),
         ]
 
     def __str__(self) -> str:

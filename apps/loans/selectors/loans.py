@@ -48,7 +48,10 @@ class DayBeforeLoan(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class LoanBrief:
-    """A loan in one line; `due_total` is all that is due and unpaid on `as_of` in yuan, credit not deducted."""
+    """A loan in one line; `due_total` is all that is due and unpaid on `as_of` in yuan, credit not deducted.
+
+    `is_marked`: another loan of the borrower is bad; `is_watched` keeps the class it had, until `improves_on` if paid in time.
+    """
 
     id: UUID
     number: str
@@ -69,6 +72,9 @@ class LoanBrief:
     next_due_date: dt.date | None
     asset_class: str
     is_non_accrual: bool
+    is_marked: bool
+    is_watched: bool
+    improves_on: dt.date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,9 @@ def brief_of(loan: Loan) -> LoanBrief:
         next_due_date=balance.next_due_date,
         asset_class=balance.asset_class,
         is_non_accrual=balance.is_non_accrual,
+        is_marked=balance.is_marked,
+        is_watched=balance.is_watched,
+        improves_on=balance.improves_on,
     )
 
 

@@ -14,9 +14,12 @@ from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import replay_of
+from apps.loans.domain.classes import ClassRules, standing_of, worst
 from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus
 from apps.loans.domain.terms import Component
-from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
+from apps.loans.models import LIVE, Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
+
+
 from apps.loans.services.running import Thresholds, run_of
 from apps.loans.services.targets import Key, Treatment, targets_of
 from apps.loans.services.writing import Row, row_of, upsert
@@ -37,33 +40,20 @@ _TRANSITIONS: Final = {
 class Policy:
     """The lender's rules of a day: from which DPD on a class, non-accrual; provision rates by class."""
 
-    special_mention_above_dpd: int
-    substandard_above_dpd: int
-    doubtful_above_dpd: int
-    loss_above_dpd: int
-    non_accrual_above_dpd: int
+    classes: ClassRules
     provision_rates: dict[str, Decimal]
-
-    def asset_class(self, dpd: int) -> str:
-        """The five-category class of a loan with this many days past due."""
-        steps = (
-            (self.loss_above_dpd, LoanBalance.AssetClass.LOSS),
-            (self.doubtful_above_dpd, LoanBalance.AssetClass.DOUBTFUL),
-            (self.substandard_above_dpd, LoanBalance.AssetClass.SUBSTANDARD),
-            (self.special_mention_above_dpd, LoanBalance.AssetClass.SPECIAL_MENTION),
-        )
-        return next((str(name) for above, name in steps if dpd > above), str(LoanBalance.AssetClass.NORMAL))
 
     @property
     def thresholds(self) -> Thresholds:
         """Days past due above which the books treat a loan otherwise."""
+        rules = self.classes
         return Thresholds(
             (
-                self.special_mention_above_dpd,
-                self.substandard_above_dpd,
-                self.doubtful_above_dpd,
-                self.loss_above_dpd,
-                self.non_accrual_above_dpd,
+                rules.technical_days,
+                rules.substandard_above_dpd,
+                rules.doubtful_above_dpd,
+                rules.loss_above_dpd,
+                rules.non_accrual_above_dpd,
             )
         )
 
@@ -84,31 +74,45 @@ def policy_on(legal_entity_id: UUID, day: dt.date) -> Policy:
     values = parameters_of("classification.", "accrual.", "provision.", on=day, legal_entity_id=legal_entity_id)
     try:
         return Policy(
-            special_mention_above_dpd=values["classification.technical_overdue_days_max"],
-            substandard_above_dpd=values["classification.substandard_above_dpd"],
-            doubtful_above_dpd=values["classification.doubtful_above_dpd"],
-            loss_above_dpd=values["classification.loss_above_dpd"],
-            non_accrual_above_dpd=values["accrual.non_accrual_above_dpd"],
+            classes=ClassRules(
+                technical_days=values["classification.technical_overdue_days_max"],
+                substandard_above_dpd=values["classification.substandard_above_dpd"],
+                doubtful_above_dpd=values["classification.doubtful_above_dpd"],
+                loss_above_dpd=values["classification.loss_above_dpd"],
+                non_accrual_above_dpd=values["accrual.non_accrual_above_dpd"],
+                watch_months=values["classification.watch_months_min"],
+                watch_instalments=values["classification.watch_instalments_min"],
+                restructured_at_least=values["classification.restructured_at_least"],
+                restructured_watch_months=values["classification.restructured_watch_months_min"],
+                marks_from=_class_or_none(values["classification.marks_borrower_from"]),
+                marked_at_least=values["classification.marked_at_least"],
+            ),
             provision_rates={str(name): values[f"provision.{name}"] for name in LoanBalance.AssetClass.values},
         )
     except KeyError as missing:
         raise ParameterMissing(code=missing.args[0], on=day) from None
 
 
-def project(loan: Loan, transactions: Iterable[LoanTransaction], as_of: dt.date, policy: Policy) -> Projection:
+def _class_or_none(name: str) -> str:
+    return "" if name == "none" else name
+
+
+def project(loan: Loan, transactions: Iterable[LoanTransaction], as_of: dt.date, policy: Policy, *, is_marked: bool = False) -> Projection:
     """Replay a loan to `as_of` and tell what its rows should say. Writes nothing. Raises `BadTerms`, `ArithmeticError`."""
-    return projection_of(loan, replay_of(loan, transactions, as_of), policy)
+    return projection_of(loan, replay_of(loan, transactions, as_of), policy, is_marked=is_marked)
 
 
-def projection_of(loan: Loan, state: LoanState, policy: Policy) -> Projection:
-    """What a loan's rows should say by this state."""
-    asset_class, is_non_accrual = policy.asset_class(state.dpd), state.dpd > policy.non_accrual_above_dpd
+def projection_of(loan: Loan, state: LoanState, policy: Policy, *, is_marked: bool) -> Projection:
+    """What a loan's rows should say by this state. `is_marked`: another loan of the borrower is bad (`services.marks`)."""
+    standing = standing_of(state, policy.classes)
+    is_marked = is_marked and state.status.value in LIVE
+    asset_class = worst(standing.own_class, policy.classes.marked_at_least) if is_marked else standing.own_class
     own_refs = frozenset({str(loan.legal_entity_id), "own"})
     treatment = Treatment(
         own_refs=own_refs,
         interest_vat_rate=loan.interest_vat_rate,
         fee_vat_rate=loan.fee_vat_rate,
-        non_accrual_above_dpd=policy.non_accrual_above_dpd,
+        is_suspended=standing.suspended,
         provision_rate=policy.provision_rates[asset_class],
         opening=loan.opening_amounts,
     )
@@ -129,9 +133,13 @@ def projection_of(loan: Loan, state: LoanState, policy: Policy) -> Projection:
         dpd=state.dpd,
         next_due_date=min(unpaid, default=None),
         asset_class=asset_class,
-        is_non_accrual=is_non_accrual,
+        own_class=standing.own_class,
+        is_marked=is_marked,
+        is_watched=standing.watched,
+        improves_on=standing.improves_on,
+        is_non_accrual=standing.suspended,
     )
-    run = run_of(loan, state, policy.thresholds, own_refs, is_suspended=is_non_accrual)
+    run = run_of(loan, state, policy.thresholds, own_refs, is_suspended=standing.suspended, improves_on=standing.improves_on)
     return Projection(loan, state, balance, targets_of(state, treatment), run)
 
 

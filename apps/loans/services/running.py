@@ -37,8 +37,16 @@ class Thresholds:
         return min(self.above)
 
 
-def run_of(loan: Loan, state: LoanState, thresholds: Thresholds, own_refs: frozenset[str], *, is_suspended: bool) -> LoanRun | None:
-    """The run of a running loan by this state; None when it does not run any more."""
+def run_of(
+    loan: Loan,
+    state: LoanState,
+    thresholds: Thresholds,
+    own_refs: frozenset[str],
+    *,
+    is_suspended: bool,
+    improves_on: dt.date | None = None,
+) -> LoanRun | None:
+    """The run of a running loan by this state; None when it does not run any more. A watch over it ends on `improves_on`."""
     if state.status.value not in LIVE:
         return None
     run, is_plain = interest_run(state)
@@ -56,7 +64,7 @@ def run_of(loan: Loan, state: LoanState, thresholds: Thresholds, own_refs: froze
         legal_entity_id=loan.legal_entity_id,
         as_of=state.as_of,
         is_plain=is_plain,
-        next_event_on=min(_events(state, thresholds), default=None) if is_plain else state.as_of + _ONE_DAY,
+        next_event_on=min(_events(state, thresholds, improves_on), default=None) if is_plain else state.as_of + _ONE_DAY,
         next_due_on=_next_due(state),
         row_no=run.row_no,
         starts_on=run.start,
@@ -87,8 +95,10 @@ def _next_due(state: LoanState) -> dt.date | None:
     return next((row.installment.due_date for row in state.rows if row.installment.due_date > state.as_of), None)
 
 
-def _events(state: LoanState, thresholds: Thresholds) -> Iterator[dt.date]:
+def _events(state: LoanState, thresholds: Thresholds, improves_on: dt.date | None) -> Iterator[dt.date]:
     """Days after `state.as_of` on which more happens than that interest and penalty run and an instalment falls due."""
+    if improves_on is not None:
+        yield improves_on
     grace = dt.timedelta(days=state.terms.grace_days + 1)
     unpaid = [row for row in state.rows if row.installment.due_date <= state.as_of and is_unpaid(row.owed)]
     for row in unpaid:

@@ -88,10 +88,11 @@ class LoanFile:
 
     def _project(self, as_of: dt.date, state: LoanState | None = None) -> None:
         policy = policy_on(self.loan.legal_entity_id, as_of)
+        is_marked = self.balance is not None and self.balance.is_marked
         if state is not None and state.as_of == as_of:
-            self._projection = projection_of(self.loan, state, policy)
+            self._projection = projection_of(self.loan, state, policy, is_marked=is_marked)
         else:
-            self._projection = project(self.loan, self.transactions, as_of, policy)
+            self._projection = project(self.loan, self.transactions, as_of, policy, is_marked=is_marked)
         self.balance, self.accrued_to, self._targets = self._projection.balance, as_of, self._projection.targets
 
     def _write(self, *transactions: LoanTransaction) -> None:

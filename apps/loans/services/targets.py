@@ -26,13 +26,15 @@ MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEM
 class Treatment:
     """How the lender's books treat a loan. `own_refs` are the names under which the lender itself appears among the funders.
 
+    `is_suspended`: its interest is income as far as it is collected only (non-accrual).
+
     `opening` is what of a loan taken over had been booked elsewhere before (`opening_of`).
     """
 
     own_refs: frozenset[str]
     interest_vat_rate: Decimal
     fee_vat_rate: Decimal
-    non_accrual_above_dpd: int
+    is_suspended: bool
     provision_rate: Decimal
     opening: Mapping[Key, Decimal] = field(default_factory=dict)
 
@@ -136,7 +138,7 @@ def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
     """(event, component, party_ref) → the running total in yuan that belongs in the books on `state.as_of`; zeros are left out."""
     flows = flows_of(state)
     split = _Splitter(state, treatment)
-    suspended = flows.is_written_off or state.dpd > treatment.non_accrual_above_dpd
+    suspended = flows.is_written_off or treatment.is_suspended
     answer: dict[Key, Decimal] = {}
 
     split.into(answer, "disbursement", Component.PRINCIPAL, flows.disbursed)

@@ -46,6 +46,7 @@ def test_the_steps_stand_in_their_order():
     assert mine == [
         ("late", 10),
         ("penalty", 20),
+        ("marks", 25),
         ("accrual", 30),
         ("classification", 40),
         ("provisions", 50),

@@ -274,7 +274,8 @@ def test_non_accrual_takes_interest_off_the_balance_sheet_and_back():
     found = books(entity)
     assert not {"9002", "9099", "130302", "130303"} & set(found)
     assert found["601101"] > 0
-    assert selectors.loan_brief(loan.id).asset_class == "normal"
+    brief = selectors.loan_brief(loan.id)
+    assert (brief.is_non_accrual, brief.asset_class, brief.is_watched) == (False, "substandard", True)
     assert_sound(entity)
 
 

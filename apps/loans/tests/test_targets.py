@@ -24,7 +24,7 @@ TREATMENT = Treatment(
     own_refs=frozenset({"own"}),
     interest_vat_rate=D("0.06"),
     fee_vat_rate=D("0.06"),
-    non_accrual_above_dpd=90,
+    is_suspended=False,
     provision_rate=D("0.01"),
 )
 PAID_OUT = Transaction(id="d", kind=Kind.DISBURSEMENT, value_date=START, amount=D("120000.00"))
