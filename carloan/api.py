@@ -14,6 +14,7 @@ v1 = [
     path("", include("apps.contracts.api.urls")),
     path("", include("apps.disbursement.api.urls")),
     path("", include("apps.loans.api.urls")),
+    path("", include("apps.postloan.api.urls")),
     path("", include("apps.documents.api.urls")),
 ]
 urlpatterns = [

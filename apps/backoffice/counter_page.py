@@ -121,12 +121,13 @@ def _options(operation: Operation, field: Field, loan: Any) -> tuple[tuple[str, 
     if field.kind != "transaction":
         return ()
     kinds = _TARGETS.get(operation.name)
-    shown = []
-    for line in loans.statement_of(loan):
-        fits = line.kind in kinds if kinds else line.kind not in (*_TARGETS["cancel_repayment"], "disbursement", "reversal")
-        if fits and not line.is_reversed:
-            amount = "" if line.amount is None else f" {line.amount:,.2f}"
-            shown.append((str(line.id), f"{line.value_date:%Y-%m-%d} {KINDS.get(line.kind, line.kind)}{amount}"))
+    shown, rows = [], loans.transactions_of(loan)
+    undone = {row.reverses_id for row in rows}
+    for row in rows:
+        fits = row.kind in kinds if kinds else row.kind not in (*_TARGETS["cancel_repayment"], "disbursement", "reversal")
+        if fits and row.id not in undone:
+            amount = "" if row.amount is None else f" {row.amount:,.2f}"
+            shown.append((str(row.id), f"{row.value_date:%Y-%m-%d} {KINDS.get(row.kind, row.kind)}{amount}"))
     return tuple(shown)
 
 

@@ -25,8 +25,9 @@ from apps.disbursement import selectors as disbursement
 from apps.documents import selectors as documents
 from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
-from apps.loans.domain import Kind
-from apps.loans.selectors import InstalmentView, LoanView, PayoffQuote, StatementLine
+from apps.loans.domain import Component
+from apps.loans.domain.subledger import CREDIT_USED, Line
+from apps.loans.selectors import InstalmentView, LoanStatement, PayoffQuote, Standing
 from apps.organisations import selectors as organisations
 from apps.postloan import selectors as postloan
 from apps.products import selectors as products
@@ -57,29 +58,7 @@ COMPONENT_NAMES: Final = {
     "principal": _("principal"),
     "credit": pgettext_lazy("of the customer", "credit"),
 }
-KINDS: Final = {
-    "disbursement": _("disbursement"),
-    "fee": _("fee"),
-    "repayment": _("repayment"),
-    "prepayment": _("prepayment"),
-    "early_settlement": _("early settlement"),
-    "reversal": _("reversal"),
-    "rate_reset": _("rate reset"),
-    "extension": _("extension"),
-    "term_change": _("change of term"),
-    "due_day_change": _("change of due day"),
-    "re_amortise": _("re-amortisation"),
-    "re_age": _("re-ageing"),
-    "interest_pause": _("interest pause"),
-    "waiver": _("waiver"),
-    "adjustment": _("adjustment"),
-    "refund": _("refund"),
-    "chargeback": _("chargeback"),
-    "write_off": _("write-off"),
-    "recovery": _("recovery"),
-    "termination": _("termination"),
-    "owner_transfer": _("transfer to another owner"),
-}
+KINDS: Final = {**loans.KIND_NAMES, CREDIT_USED: _("credit put to use")}
 STATES: Final = {
     "active": "ok",
     "overdue": "overdue",
@@ -122,12 +101,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Moved:
-    """A transaction, where its money went, and the entries behind it."""
+    """A transaction, or credit put to use on a due day: where the money went, and the entries behind it."""
 
     no: int
-    line: StatementLine
+    line: Line
     kind: str
     allocated: tuple[tuple[str, Decimal], ...]
+    reference: str
+    booked_on: dt.date | None
     entries: tuple[Entry, ...]
 
 
@@ -164,7 +145,7 @@ class LoanPage:
     """Everything that the page shows."""
 
     loan: Any
-    view: LoanView
+    view: Standing
     state: str
     tone: str
     sign: str
@@ -194,29 +175,30 @@ class LoanPage:
 
 def loan_page(loan: Any, user: Any) -> LoanPage:
     """The page of a loan that was fetched within the person's scope, with its balance."""
-    view = loans.view_of(loan)
     day = _day_of(loan)
+    view = loans.standing_of(loan, day)
     rows = tuple(_rows(view, day))
-    lines = loans.statement_of(loan)
+    told = loans.statement_for(loan, loan.opened_on, day)
+    lines = told.statement.lines
     entries = _entries(loan, user)
     by_reference: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_reference[entry.reference].append(entry)
-    moved = tuple(_moved(number, line, by_reference) for number, line in enumerate(lines, start=1))
-    running = loan.state in ("active", "overdue")
+    moved = tuple(_moved(number, told, line, by_reference) for number, line in enumerate(lines, start=1))
+    running = view.brief.state in ("active", "overdue")
     orders = tuple(disbursement.orders_of(user, loan_id=loan.id)) if user.can("disbursement.view") else ()
     actual, planned = _actual(view, lines), _planned(view, rows)
     return LoanPage(
         loan=loan,
         view=view,
-        state=str(loan.get_state_display()),
-        tone=STATES.get(loan.state, ""),
-        sign=SIGNS.get(loan.state, "todo"),
+        state=str(loan.State(view.brief.state).label),
+        tone=STATES.get(view.brief.state, ""),
+        sign=SIGNS.get(view.brief.state, "todo"),
         customer=customers.brief(loan.borrower_ref),
         product=products.product_name(loan.legal_entity_id, loan.product_code),
         method=str(METHODS.get(view.method, view.method)),
-        due=loans.amount_due(loan.id, day) if running else None,
-        payoff=loans.payoff_quote(loan_id=loan.id, on=day) if running else None,
+        due=view.due if running else None,
+        payoff=view.payoff if running else None,
         oldest=next((row for row in view.schedule if row.status in ("overdue", "due")), None),
         classes=tuple((str(name), code == view.brief.asset_class) for code, name in ASSET_CLASSES.items()),
         asset_class=str(ASSET_CLASSES.get(view.brief.asset_class, view.brief.asset_class)),
@@ -226,7 +208,7 @@ def loan_page(loan: Any, user: Any) -> LoanPage:
             name: sum((getattr(row, name) for row in rows), start=ZERO) for name in ("principal", "interest", "extra", "total", "paid")
         },
         moved=tuple(reversed(moved)),
-        other_entries=tuple(entry for entry in entries if entry.reference not in {str(line.id) for line in lines}),
+        other_entries=tuple(entry for entry in entries if entry.reference not in told.rows),
         balances=_balances(entries),
         amounts=tuple(_amounts(loan)) if user.can("ledger.view") else (),
         orders=orders,
@@ -247,7 +229,7 @@ def _day_of(loan: Any) -> dt.date:
         return max(loan.balance.as_of, loan.opened_on)
 
 
-def _rows(view: LoanView, day: dt.date) -> Iterable[Row]:
+def _rows(view: Standing, day: dt.date) -> Iterable[Row]:
     left = view.brief.principal
     upcoming = next((row.no for row in view.schedule if row.status == "future"), None)
     for row in view.schedule:
@@ -287,13 +269,17 @@ def _entries(loan: Any, user: Any) -> list[Entry]:
     ]
 
 
-def _moved(number: int, line: StatementLine, entries: dict[str, list[Entry]]) -> Moved:
+def _moved(number: int, told: LoanStatement, line: Line, entries: dict[str, list[Entry]]) -> Moved:
+    row = told.rows.get(line.transaction_id)
+    behind = () if line.kind == CREDIT_USED else entries.get(line.transaction_id, ())
     return Moved(
         no=number,
         line=line,
         kind=str(KINDS.get(line.kind, line.kind)),
         allocated=tuple((str(COMPONENT_NAMES.get(component, component)), amount) for component, amount in line.allocated.items()),
-        entries=tuple(sorted(entries.get(str(line.id), ()), key=lambda entry: entry.event not in ("disbursement", "repayment"))),
+        reference=row.reference if row else "",
+        booked_on=row.business_date if row else None,
+        entries=tuple(sorted(behind, key=lambda entry: entry.event not in ("disbursement", "repayment"))),
     )
 
 
@@ -325,18 +311,16 @@ def _shares(loan: Any, outstanding: Decimal, user: Any) -> tuple[Share, ...]:
     return tuple(shares)
 
 
-def _planned(view: LoanView, rows: Iterable[Row]) -> list[tuple[dt.date, Decimal]]:
+def _planned(view: Standing, rows: Iterable[Row]) -> list[tuple[dt.date, Decimal]]:
     return [(view.brief.opened_on, view.brief.principal), *((row.due_date, row.balance) for row in rows)]
 
 
-def _actual(view: LoanView, lines: Iterable[StatementLine]) -> list[tuple[dt.date, Decimal]]:
+def _actual(view: Standing, lines: Iterable[Line]) -> list[tuple[dt.date, Decimal]]:
     """Principal still owed after each day on which it changed."""
-    left, course = view.brief.principal, {view.brief.opened_on: view.brief.principal}
-    for line in sorted(lines, key=lambda line: line.value_date):
-        paid = line.allocated.get("principal", ZERO)
-        if paid and line.kind != Kind.DISBURSEMENT and not line.is_reversed:
-            left -= paid
-            course[line.value_date] = left
+    course = {view.brief.opened_on: view.brief.principal}
+    for line in lines:
+        if line.moved[Component.PRINCIPAL]:
+            course[line.on] = line.principal
     return sorted(course.items())
 
 
@@ -364,7 +348,7 @@ def _story(loan: Any, moved: Iterable[Moved], orders: Iterable[Any]) -> tuple[To
         told.append(Told(order.sent_at or order.created_at, text, order.get_origin_display(), order.reason))
     for one in moved:
         amount = "" if one.line.amount is None else f" {one.line.amount:,.2f}"
-        told.append(Told(one.line.value_date, f"{one.kind}{amount}", one.line.reference, ""))
+        told.append(Told(one.line.on, f"{one.kind}{amount}", one.reference, ""))
     return tuple(sorted(told, key=_when, reverse=True))
 
 

@@ -97,6 +97,7 @@ MENUS: Final[tuple[tuple[str | Promise, tuple[Item, ...]], ...]] = (
             Item(_("Chart of accounts"), "admin:books_chart", ("ledger.view",), "toc"),
             Item(_("Posting rules"), "admin:books_rules", ("ledger.view",), "rule_settings"),
             Item(_("Manual entry"), "admin:books_manual", ("ledger.adjust",), "edit_note"),
+            Item(_("Funding parties"), "admin:funders", ("ledger.view", "organisations.edit"), "diversity_3"),
             Item(_("Positions"), _list("disbursement_fundingaccount"), ("disbursement.view",), "account_balance_wallet"),
             Item(_("Reconciliation"), _list("reconciliation_reconciliationbatch"), ("reconciliation.view",), "compare_arrows"),
             Item(_("Differences"), _list("reconciliation_difference"), ("reconciliation.view",), "difference"),

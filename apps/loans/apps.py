@@ -11,11 +11,15 @@ class LoansConfig(AppConfig):
     def ready(self) -> None:
         from apps.ledger import audit
         from apps.loans.services.counter import register_approvals
+        from apps.loans.services.funding_by_two import register_funding
+        from apps.loans.services.pools import register_pools
         from apps.loans.services.takeover_by_two import register_take_over
         from apps.organisations.business_day import Step, register
 
         register_approvals()
         register_take_over()
+        register_pools()
+        register_funding()
 
         audit.register("apps.loans.audit.checks")
         register(Step(name="late", phase="close", order=10, run=f"{_EOD}.late", partitions=f"{_EOD}.event_parts"))
@@ -27,4 +31,5 @@ class LoansConfig(AppConfig):
         fees = "apps.loans.services.funding"
         register(Step(name="funding_fees", phase="close", order=55, run=f"{fees}.funding_fees", partitions=f"{fees}.funding_parts"))
         register(Step(name="falls_due", phase="open", order=10, run=f"{_EOD}.falls_due", partitions=f"{_EOD}.turning_parts"))
+        register(Step(name="lease_deposits", phase="open", order=15, run="apps.loans.services.lease.offset_deposits"))
         register(Step(name="rate_resets", phase="open", order=20, run=f"{_EOD}.rate_resets"))

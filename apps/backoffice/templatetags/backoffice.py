@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.backoffice import book_words
 from apps.backoffice.loan_page import COMPONENT_NAMES
 from apps.common.templatetags.carloan import money, percent
+from apps.loans.selectors import OWN
 from apps.loans.services import OPERATIONS
 
 register = template.Library()
@@ -196,3 +197,9 @@ def seconds(milliseconds: int | None) -> str:
 def share_of(parts: int) -> str:
     """Parts of 10,000 as a percentage without needless zeros: `3500` → `35%`."""
     return f"{(Decimal(parts) / 100).normalize():f}%"
+
+
+@register.filter
+def funder(party_ref: str) -> str:
+    """A party of a funding agreement; the lender itself in words."""
+    return str(_("the lender itself")) if party_ref == OWN else party_ref

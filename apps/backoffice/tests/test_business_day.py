@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from apps.disbursement.tests.factories import DAY
-from apps.organisations.models import StepRun
+from apps.organisations.models import BusinessDay, StepRun
+from apps.organisations.tests.factories import LegalEntityFactory, UserFactory
 
 
 @pytest.fixture
@@ -59,3 +60,22 @@ def test_queries_do_not_grow_with_the_days(house, desk, django_assert_max_num_qu
     house.close_days(3)
     with django_assert_max_num_queries(14):
         page_of(desk)
+
+
+def test_the_day_is_run_from_the_page_by_those_who_may(house, at_desk, desk, django_capture_on_commit_callbacks):
+    day = BusinessDay.objects.get(legal_entity=house.entity, state="open")
+    address = f"/backoffice/eod/{day.id}/run/"
+    assert address in page_of(desk, day=day.id)
+    assert at_desk(house.staff("auditor")).get("/backoffice/eod/").content.decode().count(address) == 0
+    assert at_desk(house.staff("auditor")).post(address).status_code == 403
+    with django_capture_on_commit_callbacks() as asked:
+        assert desk.post(address).url == f"/backoffice/eod/?day={day.id}"
+    assert len(asked) == 1
+    house.close_days(1)
+    assert address not in page_of(desk, day=day.id)
+
+
+def test_another_lender_s_day_is_not_run(house, at_desk):
+    stranger = UserFactory(legal_entity=LegalEntityFactory(), roles=["entity_admin"])
+    day = BusinessDay.objects.get(legal_entity=house.entity, state="open")
+    assert at_desk(stranger).post(f"/backoffice/eod/{day.id}/run/").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from apps.backoffice.charts import balance_chart
 from apps.backoffice.loan_page import loan_page
 from apps.backoffice.tests.factories import open_house
+from apps.disbursement.tests.factories import NOON, SYSTEM
 from apps.loans import selectors as loans
+from apps.loans.services import record_change
+from apps.organisations.models import BusinessDay
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +119,41 @@ def test_a_chart_needs_two_moments(house, late):
 
 def test_a_row_of_the_list_leads_to_the_page(desk, late):
     assert desk.get(f"/backoffice/loans/loan/{late.id}/change/").url == f"/backoffice/loans/{late.id}/"
+
+
+def test_the_page_stands_on_the_business_day_of_the_lender(house, late):
+    """Rows of a loan are written when something happens to it; between, the page tells what has run since: ten days of 110,400.77."""
+    page = facts(house, late)
+    assert page.view.brief.as_of == page.day == house_day(house)
+    loan = loans.loan_of(late.id)
+    later = loans.standing_of(loan, page.day + dt.timedelta(days=5))
+    assert later.accrued_interest > page.view.accrued_interest
+    assert later.brief.dpd == page.view.brief.dpd + 5
+    assert page.view.owed["principal"] == page.view.brief.principal_outstanding
+
+
+def house_day(house):
+    return BusinessDay.objects.get(legal_entity=house.entity, state="open").date
+
+
+def test_what_was_waived_is_no_longer_left(house):
+    loan = house.late_loan()
+    day = house_day(house)
+    before = loans.standing_of(loans.loan_of(loan.id), day)
+    late = next(row for row in before.schedule if row.status == "overdue")
+    assert late.left == late.total - late.paid == before.due.total
+    assert late.penalty > 0
+    record_change(
+        loan_id=loan.id,
+        kind="waiver",
+        value_date=day,
+        particulars={"components": {"penalty": f"{late.penalty:.2f}"}},
+        reason="agreed",
+        reference="waive-1",
+        actor=SYSTEM,
+        now=NOON,
+    )
+    after = loans.standing_of(loans.loan_of(loan.id), day)
+    row = after.schedule[late.no - 1]
+    assert (row.waived, row.left) == (late.penalty, late.left - late.penalty)
+    assert row.left == after.due.total

@@ -6,19 +6,25 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from apps.backoffice.access import StaffRequest, show, staff_page
+from apps.common.errors import NotFound
 from apps.common.models import Job
 from apps.organisations import selectors as organisations
+from apps.organisations import tasks
 from apps.organisations.business_day import PHASES, steps
 
 SHOWN_DAYS = 14
 SHOWN_JOBS = 20
-SHOWN_ASIDE = 20
 STEP_NAMES = {
     "late": _("late items"),
     "penalty": _("penalty interest"),
@@ -92,8 +98,26 @@ def business_day(request: StaffRequest) -> HttpResponse:
     days = list(organisations.business_days(request.user)[:SHOWN_DAYS])
     chosen = _chosen(days, request.GET.get("day", ""))
     jobs = Job.objects.visible_to(request.user).order_by("-started_at")[:SHOWN_JOBS]
-    context = {"days": days, "chosen": _with_steps(chosen) if chosen else None, "jobs": jobs, "shown_aside": SHOWN_ASIDE}
+    may_run = request.user.can("eod.run")  # type: ignore[union-attr]
+    context = {
+        "days": days,
+        "chosen": _with_steps(chosen) if chosen else None,
+        "jobs": jobs,
+        "may_run": may_run and chosen is not None and chosen.state != "closed",
+    }
     return show(request, "backoffice/eod.html", context)
+
+
+@require_POST
+@staff_page("eod.run")
+def run(request: StaffRequest, day_id: UUID) -> HttpResponse:
+    """Ask for the end of day up to a day, or for the rest of it where it stopped; a worker does it, the page shows how far it is."""
+    day = organisations.business_days(request.user).filter(id=day_id).first()
+    if day is None:
+        raise NotFound
+    tasks.close_days.delay_on_commit(str(day.legal_entity_id), day.date.isoformat(), str(request.user.pk))
+    messages.success(request, _t("The end of day has been asked for. Its progress is among the jobs."))
+    return redirect(f"{reverse('admin:eod')}?day={day.id}")
 
 
 def _chosen(days: list[Any], wanted: str) -> Any:

@@ -1,16 +1,21 @@
-"""Loan 360° and the statement for printing."""
+"""Loan 360° and the customer's statement of account."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from apps.backoffice.access import StaffRequest, show, staff_page
-from apps.backoffice.loan_page import loan_page
+from apps.backoffice.loan_page import METHODS, loan_page
+from apps.common.errors import BadInput
+from apps.customers import selectors as customers
 from apps.loans import selectors as loans
+from apps.postloan import services as postloan
 
 
 def _loan(request: HttpRequest, loan_id: UUID) -> Any:
@@ -28,8 +33,30 @@ def loan(request: StaffRequest, loan_id: UUID) -> HttpResponse:
     return show(request, "backoffice/loan.html", {"page": loan_page(_loan(request, loan_id), request.user), "may_operate": may_operate})
 
 
+class PeriodForm(forms.Form):
+    """The days of a statement."""
+
+    start = forms.DateField(required=False, label=_("From"))
+    end = forms.DateField(required=False, label=_("To"))
+
+
 @require_GET
 @staff_page("loans.view")
 def statement(request: StaffRequest, loan_id: UUID) -> HttpResponse:
-    """The loan's transactions on paper."""
-    return show(request, "backoffice/statement.html", {"page": loan_page(_loan(request, loan_id), request.user), "now": request.now})
+    """The customer's statement of account 客户对账单: on the screen, and as PDF for the customer."""
+    found, form = _loan(request, loan_id), PeriodForm(request.GET)
+    if not form.is_valid():
+        raise BadInput(fields={name: [str(text) for text in texts] for name, texts in form.errors.items()})
+    asked = {"loan": found, "first": form.cleaned_data["start"], "last": form.cleaned_data["end"]}
+    if request.GET.get("form") == "pdf":
+        paper = postloan.print_statement(**asked, now=request.now)
+        headers = {"Content-Disposition": f'inline; filename="{found.number}.pdf"'}
+        return HttpResponse(paper, content_type="application/pdf", headers=headers)
+    context = {
+        "loan": found,
+        "told": postloan.customer_statement(**asked),
+        "customer": customers.brief(found.borrower_ref),
+        "method": METHODS.get(found.terms["method"], found.terms["method"]),
+        "now": request.now,
+    }
+    return show(request, "backoffice/statement.html", context)

@@ -9,10 +9,11 @@ from apps.ledger.selectors.balances import (
     entries_of,
     entries_on,
     entry_count,
-    moved_by,
     references_of,
     trial_balance,
 )
+from apps.ledger.selectors.funders import FUNDER_ACCOUNTS, FunderAccount, FunderMove, funder_accounts, funder_moves, funder_refs
+from apps.ledger.selectors.parties import PartyMove, by_party, party_moves
 from apps.ledger.selectors.rules import RuleChange, Trial, chart, rule_versions, rules_diff, rules_draft, rules_in_force, try_rules
 from apps.ledger.selectors.statements import (
     AccountPage,
@@ -28,6 +29,14 @@ from apps.ledger.selectors.statements import (
 )
 
 __all__ = [
+    "FUNDER_ACCOUNTS",
+    "FunderAccount",
+    "FunderMove",
+    "PartyMove",
+    "funder_accounts",
+    "funder_moves",
+    "funder_refs",
+    "party_moves",
     "RuleChange",
     "Trial",
     "chart",
@@ -46,6 +55,7 @@ __all__ = [
     "balance",
     "balance_sheet",
     "balances",
+    "by_party",
     "closed_through",
     "digest",
     "entries_of",
@@ -53,7 +63,6 @@ __all__ = [
     "entry",
     "entry_count",
     "income_statement",
-    "moved_by",
     "references_of",
     "trial_balance",
     "turnovers",

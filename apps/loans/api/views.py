@@ -57,17 +57,16 @@ class LoanView(APIView):
     def get(self, request: Request, loan_id: UUID) -> Response:
         """One loan: schedule, what is due and what would end it on the business day, on which a payment ordered now counts."""
         loan = _own_loan(request, loan_id)
-        view = selectors.view_of(loan)
-        today = max(business_date(loan.legal_entity_id), loan.opened_on)
+        standing = selectors.standing_of(loan, max(business_date(loan.legal_entity_id), loan.opened_on))
         running = loan.state in LIVE
         answer: dict[str, Any] = {
-            **dataclasses.asdict(view.brief),
-            "annual_rate": view.annual_rate,
-            "installments": view.installments,
-            "method": view.method,
-            "schedule": view.schedule,
-            "due": selectors.amount_due(loan.id, today) if running else None,
-            "payoff": selectors.payoff_quote(loan_id=loan.id, on=today) if running else None,
+            **dataclasses.asdict(standing.brief),
+            "annual_rate": standing.annual_rate,
+            "installments": standing.installments,
+            "method": standing.method,
+            "schedule": standing.schedule,
+            "due": standing.due if running else None,
+            "payoff": standing.payoff if running else None,
         }
         return Response(s.LoanDetailSerializer(answer).data)
 

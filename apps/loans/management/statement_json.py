@@ -11,8 +11,6 @@ from apps.loans.domain.subledger import FLOWS, Line, Totals
 from apps.loans.domain.terms import COMPONENTS, Component
 from apps.loans.selectors import DayAccrual, FeeDue, LoanStatement, PartyStatement
 
-_ADDS = ("disbursement", "fee")
-
 
 def statement_json(told: LoanStatement) -> dict[str, Any]:
     """A loan's statement: opening, every line with the balance after it, what moved, closing."""
@@ -87,13 +85,12 @@ def _head(told: LoanStatement) -> dict[str, Any]:
 
 def _line(told: LoanStatement, line: Line) -> dict[str, Any]:
     row = told.rows.get(line.transaction_id)
-    sign = 1 if line.kind in _ADDS else -1
     return {
         "id": line.transaction_id,
         "value_date": line.on.isoformat(),
         "kind": line.kind,
         "amount": None if line.amount is None else _money(line.amount),
-        "allocated": _moved({component: sign * amount for component, amount in line.moved.items()}),
+        "allocated": _moved(line.allocated),
         "credit": _money(line.credit),
         "principal_after": _money(line.principal),
         "credit_after": _money(line.credit_after),

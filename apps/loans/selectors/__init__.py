@@ -1,5 +1,6 @@
 """Questions about loans. What a stored row cannot tell for the asked day is replayed."""
 
+from apps.loans.selectors.claims import Claim, claims_of
 from apps.loans.selectors.due import (
     LOANS_PER_PART,
     DueAmount,
@@ -16,29 +17,35 @@ from apps.loans.selectors.due import (
     overdue_of,
     payoff_quote,
 )
-from apps.loans.selectors.funding import FeeDue, fees_between_parties
+from apps.loans.selectors.funding import (
+    FeeDue,
+    FunderStatement,
+    PartyLoan,
+    fees_between_parties,
+    funder_statement,
+    funding_agreements,
+    funding_parties,
+)
 from apps.loans.selectors.loans import (
+    KIND_NAMES,
     DayBeforeLoan,
-    InstalmentView,
     LoanBrief,
     LoanNotRunning,
     LoanNotSettled,
     LoanUnknown,
-    LoanView,
     brief_of,
     former_contract,
     loan_brief,
     loan_by_application,
     loan_by_number,
     loan_of,
-    loan_view,
     loans,
     loans_of,
     overdue_loans,
     state_on,
     transactions_of,
-    view_of,
 )
+from apps.loans.selectors.owners import OwnerFlow, OwnerStanding, OwnerStatement, OwnerUnknown, owed_to, owner_statement, owners_of
 from apps.loans.selectors.periods import (
     OWN,
     DayAccrual,
@@ -56,18 +63,35 @@ from apps.loans.selectors.periods import (
     statement_for,
 )
 from apps.loans.selectors.security import SecuredBy, Security, security_of
+from apps.loans.selectors.standing import InstalmentView, Standing, standing_of
 from apps.loans.selectors.statements import (
     SettlementFacts,
-    StatementLine,
     payments_of,
     settlement_facts,
-    statement_of,
     transaction_by_reference,
 )
 
 __all__ = [
+    "Claim",
+    "claims_of",
+    "KIND_NAMES",
+    "InstalmentView",
+    "Standing",
+    "standing_of",
+    "OwnerFlow",
+    "OwnerStanding",
+    "OwnerStatement",
+    "OwnerUnknown",
+    "owed_to",
+    "owner_statement",
+    "owners_of",
     "FeeDue",
+    "FunderStatement",
+    "PartyLoan",
     "fees_between_parties",
+    "funder_statement",
+    "funding_agreements",
+    "funding_parties",
     "SecuredBy",
     "Security",
     "former_contract",
@@ -90,16 +114,13 @@ __all__ = [
     "DayBeforeLoan",
     "DueAmount",
     "DueLoan",
-    "InstalmentView",
     "LoanBrief",
     "LoanDue",
     "LoanNotRunning",
     "LoanNotSettled",
     "LoanUnknown",
-    "LoanView",
     "PayoffQuote",
     "SettlementFacts",
-    "StatementLine",
     "amount_due",
     "borrower_ranges",
     "brief_of",
@@ -110,7 +131,6 @@ __all__ = [
     "loan_by_application",
     "loan_by_number",
     "loan_of",
-    "loan_view",
     "loans",
     "loans_falling_due",
     "loans_of",
@@ -121,8 +141,6 @@ __all__ = [
     "payoff_quote",
     "settlement_facts",
     "state_on",
-    "statement_of",
     "transaction_by_reference",
     "transactions_of",
-    "view_of",
 ]

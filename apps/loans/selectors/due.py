@@ -86,10 +86,11 @@ class PayoffQuote:
 
 def amount_due(loan_id: UUID, on: dt.date) -> DueAmount:
     """What is to be paid on `on`, penalty to that day included. Raises `LoanUnknown`, `DayBeforeLoan`."""
-    return _amount_of(state_of(loan_of(loan_id), on), on)
+    return amount_of(state_of(loan_of(loan_id), on), on)
 
 
-def _amount_of(state: LoanState, on: dt.date) -> DueAmount:
+def amount_of(state: LoanState, on: dt.date) -> DueAmount:
+    """What is to be paid on `on` by a replay to that day."""
     components = {component.value: sum((row.owed[component] for row in state.rows), start=ZERO) for component in COMPONENTS}
     unpaid = [row.installment.due_date for row in state.rows if row.installment.due_date <= on and any(row.owed.values())]
     return DueAmount(
@@ -184,7 +185,7 @@ def _replayed(loan_ids: Collection[UUID], day: dt.date) -> tuple[list[LoanDue], 
     unclear: dict[UUID, str] = {}
     for loan in Loan.objects.filter(any_of("id", loan_ids)).order_by("id"):
         try:
-            amount = _amount_of(replay_of(loan, transactions[loan.id], day), day)
+            amount = amount_of(replay_of(loan, transactions[loan.id], day), day)
         except (ValueError, ArithmeticError) as problem:
             unclear[loan.id] = str(problem)
             continue
@@ -224,7 +225,12 @@ def loans_falling_due(legal_entity_id: UUID, first: dt.date, last: dt.date, part
 
 def payoff_quote(*, loan_id: UUID, on: dt.date) -> PayoffQuote:
     """What ends the loan when paid on `on`. A quote for a later day binds when paid on that day. Raises `LoanUnknown`, `DayBeforeLoan`."""
-    payoff = state_of(loan_of(loan_id), on).payoff
+    return payoff_of(loan_id, state_of(loan_of(loan_id), on), on)
+
+
+def payoff_of(loan_id: UUID, state: LoanState, on: dt.date) -> PayoffQuote:
+    """What ends the loan when paid on `on`, by a replay to that day."""
+    payoff = state.payoff
     return PayoffQuote(
         loan_id=loan_id,
         on=on,

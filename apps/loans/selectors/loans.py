@@ -1,21 +1,23 @@
-"""Loans in one line, with their schedule, and what every other question begins with."""
+"""Loans in one line, and what every other question begins with."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, Conflict, NotFound
-from apps.common.money import ZERO
 from apps.loans.bridge import replay_of
 from apps.loans.domain.state import LoanState
-from apps.loans.models import Instalment, Loan, LoanTransaction, TakenOverLoan
+from apps.loans.domain.subledger import CAPITALISED
+from apps.loans.models import Loan, LoanTransaction, TakenOverLoan
+
+KIND_NAMES: Final = {**dict(LoanTransaction.Kind.choices), CAPITALISED: _("interest into principal")}
 
 
 class LoanUnknown(NotFound):
@@ -75,33 +77,6 @@ class LoanBrief:
     is_marked: bool
     is_watched: bool
     improves_on: dt.date | None
-
-
-@dataclass(frozen=True, slots=True)
-class InstalmentView:
-    """One row of the schedule; amounts in yuan, `left` is what is still to be paid of it."""
-
-    no: int
-    due_date: dt.date
-    principal: Decimal
-    interest: Decimal
-    fee: Decimal
-    penalty: Decimal
-    total: Decimal
-    paid: Decimal
-    left: Decimal
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoanView:
-    """A loan with its schedule."""
-
-    brief: LoanBrief
-    annual_rate: Decimal
-    installments: int
-    method: str
-    schedule: tuple[InstalmentView, ...]
 
 
 def loan_of(loan_id: UUID) -> Loan:
@@ -193,40 +168,6 @@ def loans_of(borrower_ref: UUID) -> list[LoanBrief]:
     """All loans of a borrower, newest first."""
     rows = Loan.objects.select_related("balance").filter(borrower_ref=borrower_ref).order_by("-created_at")
     return [brief_of(loan) for loan in rows]
-
-
-def loan_view(loan_id: UUID) -> LoanView:
-    """A loan with its schedule. Raises `LoanUnknown`."""
-    return view_of(loan_of(loan_id))
-
-
-def view_of(loan: Loan) -> LoanView:
-    """A loan, fetched with its balance, with its schedule."""
-    return LoanView(
-        brief=brief_of(loan),
-        annual_rate=Decimal(loan.terms["annual_rate"]) / 100,
-        installments=loan.terms["installments"],
-        method=loan.terms["method"],
-        schedule=tuple(instalment_view(row) for row in Instalment.objects.filter(loan=loan).order_by("no")),
-    )
-
-
-def instalment_view(row: Instalment) -> InstalmentView:
-    """A stored row of the schedule."""
-    total = row.principal + row.interest + row.fee + row.penalty + row.compound
-    paid = row.paid_principal + row.paid_interest + row.paid_fee + row.paid_penalty + row.paid_compound
-    return InstalmentView(
-        no=row.no,
-        due_date=row.due_date,
-        principal=row.principal,
-        interest=row.interest,
-        fee=row.fee,
-        penalty=row.penalty + row.compound,
-        total=total,
-        paid=paid,
-        left=ZERO if row.status == Instalment.Status.PAID else total - paid,
-        status=row.status,
-    )
 
 
 def overdue_loans(legal_entity_id: UUID) -> list[LoanBrief]:

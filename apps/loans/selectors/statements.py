@@ -8,11 +8,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from apps.common.money import ZERO
-from apps.loans.bridge import replay_of
 from apps.loans.domain.terms import COMPONENTS, Component
 from apps.loans.domain.transactions import Kind
 from apps.loans.models import Loan, LoanTransaction
-from apps.loans.selectors.loans import LoanNotSettled, loan_of, state_of, transactions_of
+from apps.loans.selectors.loans import LoanNotSettled, loan_of, state_of
 
 _MONEY_IN = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT)
 
@@ -34,20 +33,6 @@ class SettlementFacts:
     paid_total: Decimal
     paid: dict[str, Decimal]
     was_settled_early: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StatementLine:
-    """A transaction with where its money went."""
-
-    id: UUID
-    kind: str
-    value_date: dt.date
-    business_date: dt.date
-    amount: Decimal | None
-    allocated: dict[str, Decimal]
-    reference: str
-    is_reversed: bool
 
 
 def settlement_facts(loan_id: UUID) -> SettlementFacts:
@@ -78,28 +63,6 @@ def settlement_facts(loan_id: UUID) -> SettlementFacts:
         paid={component.value: amount for component, amount in paid.items()},
         was_settled_early=early,
     )
-
-
-def statement_of(loan: Loan) -> list[StatementLine]:
-    """Every transaction of a loan with where its money went, in the order in which they count."""
-    rows = {str(row.id): row for row in transactions_of(loan)}
-    as_of = max([loan.balance.as_of, *(row.value_date for row in rows.values())])
-    lines = []
-    for told in replay_of(loan, rows.values(), as_of).transactions:
-        row = rows[told.transaction.id]
-        lines.append(
-            StatementLine(
-                id=row.id,
-                kind=row.kind,
-                value_date=row.value_date,
-                business_date=row.business_date,
-                amount=row.amount,
-                allocated={component.value: amount for component, amount in told.allocated.items() if amount},
-                reference=row.reference,
-                is_reversed=told.reversed_by is not None,
-            )
-        )
-    return lines
 
 
 def payments_of(legal_entity_id: UUID) -> dict[str, Decimal]:

@@ -2,6 +2,7 @@
 
 from apps.loans.selectors import LoanNotRunning, LoanUnknown, payoff_quote
 from apps.loans.services.changes import record_change
+from apps.loans.services.claims import ClaimUnknown, compensate_loan, record_claim_recovery
 from apps.loans.services.counter import preview_operation, propose_operation
 from apps.loans.services.errors import (
     AmountRefused,
@@ -11,10 +12,13 @@ from apps.loans.services.errors import (
     ValueDateRefused,
 )
 from apps.loans.services.funding import AgreementInUse, agree_funding
+from apps.loans.services.funding_by_two import FEE_KINDS, MAX_FEES, AgreementNumberTaken, propose_funding
 from apps.loans.services.holding import hold_loans
+from apps.loans.services.lease import LeaseEnded, LeaseStands, LeaseTerms, LeaseUnknown, agree_lease, identify_car
 from apps.loans.services.opening import open_loan
 from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
 from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
+from apps.loans.services.pools import PoolRefused, propose_pool, propose_settlement
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.security import (
     CollateralUnknown,
@@ -38,6 +42,22 @@ from apps.loans.services.takeover import REQUIRED as TAKE_OVER_REQUIRED
 from apps.loans.services.takeover_by_two import propose_take_over, report_json
 
 __all__ = [
+    "ClaimUnknown",
+    "compensate_loan",
+    "record_claim_recovery",
+    "LeaseEnded",
+    "LeaseStands",
+    "LeaseTerms",
+    "LeaseUnknown",
+    "agree_lease",
+    "identify_car",
+    "FEE_KINDS",
+    "MAX_FEES",
+    "AgreementNumberTaken",
+    "propose_funding",
+    "PoolRefused",
+    "propose_pool",
+    "propose_settlement",
     "AgreementInUse",
     "agree_funding",
     "BALANCES",

@@ -84,9 +84,7 @@ def agree_funding(
     standing = FundingAgreement.objects.filter(legal_entity_id=legal_entity_id, number=number).first()
     if standing is not None:
         return standing.id
-    shared = LoanAmount.objects.filter(loan__legal_entity_id=legal_entity_id, loan__opened_on__gte=effective_from, party_ref=party_ref)
-    if shared.exists():
-        raise AgreementInUse(party=party_ref, effective_from=effective_from)
+    check_funding(legal_entity_id, party_ref, effective_from)
     agreement = FundingAgreement.objects.create(
         legal_entity_id=legal_entity_id,
         party_ref=party_ref,
@@ -109,6 +107,14 @@ def agree_funding(
         for line in fees
     )
     return agreement.id
+
+
+def check_funding(legal_entity_id: UUID, party_ref: str, effective_from: dt.date) -> None:
+    """An agreement changes no loan that was opened under another one. Raises `AgreementInUse`."""
+    shared = LoanAmount.objects.filter(loan__legal_entity_id=legal_entity_id, loan__opened_on__gte=effective_from, party_ref=party_ref)
+    same_day = FundingAgreement.objects.filter(legal_entity_id=legal_entity_id, party_ref=party_ref, effective_from=effective_from)
+    if shared.exists() or same_day.exists():
+        raise AgreementInUse(party=party_ref, effective_from=effective_from)
 
 
 def funding_parts(*, entity_id: UUID, day: dt.date, now: dt.datetime) -> list[dict[str, Any]]:

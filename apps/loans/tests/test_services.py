@@ -131,7 +131,8 @@ def test_a_reversed_repayment_never_happened():
     )
     assert books(entity) == books(twin)
     assert Loan.objects.get(id=loan.id).state == Loan.objects.get(id=other.id).state == "overdue"
-    assert [line.is_reversed for line in selectors.statement_of(Loan.objects.get(id=loan.id)) if line.kind == "repayment"] == [True]
+    told = selectors.statement_for(Loan.objects.get(id=loan.id), loan.opened_on, dt.date(2025, 2, 25)).statement
+    assert [line.reversed_by is not None for line in told.lines if line.kind == "repayment"] == [True]
     assert_sound(entity)
     with pytest.raises(services.LoanNotRunning):
         services.reverse_transaction(

@@ -53,7 +53,7 @@ def test_an_unreadable_phone_sets_its_loan_aside_and_the_others_are_told():
 def test_what_a_reminder_names_is_what_the_instalment_asks():
     (loan,) = group = some_loans(1)
     counted(eod.send_reminders, group, after(loan, -2))
-    due = loans.loan_view(loan.id).schedule[0]
+    due = loans.standing_of(loans.loan_of(loan.id), after(loan, -2)).schedule[0]
     assert f"{due.left:,.2f}" in Message.objects.get().text
     assert Message.objects.get().dedupe_key == f"due:{loan.id}:{loan.first_due}:2"
 

@@ -17,6 +17,7 @@ from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
 from apps.messaging.models import Message
 from apps.organisations import end_of_day
+from apps.organisations.selectors import business_date
 from apps.postloan import selectors
 from apps.postloan.models import CollectionCase
 from apps.reconciliation import services as reconciliation
@@ -50,7 +51,8 @@ class Life:
         return RepaymentOrder.objects.get(id=order.id)
 
     def row(self, number: int):
-        return next(row for row in loans.loan_view(self.loan_id).schedule if row.no == number)
+        standing = loans.standing_of(loans.loan_of(self.loan_id), business_date(self.order.entity.id))
+        return next(row for row in standing.schedule if row.no == number)
 
     def failing(self) -> list[str]:
         return [f"{check.name}: {check.first_offender} {check.figures}" for check in audit.run(self.order.entity.id) if not check.ok]
