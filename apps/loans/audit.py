@@ -13,11 +13,16 @@ from django.db import connection
 from apps.common.money import ZERO
 from apps.ledger import selectors as ledger
 from apps.ledger.domain import Check
+from apps.loans.audit_parties import parties_are_general_ledger
 from apps.loans.audit_replays import projections_are_replays
 from apps.loans.models import LIVE
 from apps.loans.services.marks import wrong_marks
 from apps.loans.services.sums import summed_since
+from apps.loans.services.targets import OWN_REF, Key
 
+# Accounts that hold finance leases, and loans, only; all others hold both.
+OF_LEASES: Final = ("1531", "153102", "153103", "1532")
+OF_LOANS: Final = ("1303", "130302", "130303", "113201")
 # Account → what the loans' own running totals say it holds: (sign, event, components) of the lender's share.
 _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]]] = {
     "1303": (
@@ -29,6 +34,8 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (-1, "repayment", ("principal",)),
             (-1, "write_off", ("principal",)),
             (1, "recovery", ("principal",)),
+            (-1, "sale", ("principal",)),
+            (1, "buy_back", ("principal",)),
         ),
     ),
     "130302": ("overdue principal", ((1, "reclassification", ("overdue",)),)),
@@ -40,8 +47,28 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (1, "take_over", ("interest",)),
             (-1, "repayment", ("interest",)),
             (-1, "waiver", ("interest", "interest_vat")),
+            (-1, "sale", ("interest",)),
+            (1, "buy_back", ("interest",)),
         ),
     ),
+    "1531": (
+        "lease receivables",
+        (
+            (1, "disbursement", ("principal",)),
+            (1, "unearned", ("interest",)),
+            (1, "take_over", ("principal", "interest")),
+            (1, "adjustment", ("principal",)),
+            (-1, "repayment", ("principal", "interest")),
+            (-1, "waiver", ("interest", "interest_vat")),
+            (-1, "write_off", ("principal",)),
+            (1, "recovery", ("principal",)),
+            (-1, "sale", ("principal", "interest")),
+            (1, "buy_back", ("principal", "interest")),
+        ),
+    ),
+    "153102": ("overdue principal of leases", ((1, "reclassification", ("overdue",)),)),
+    "153103": ("non-accrual principal of leases", ((1, "reclassification", ("non_accrual",)),)),
+    "1532": ("unearned income of leases", ((1, "unearned", ("interest",)), (-1, "accrual", ("interest", "interest_vat")))),
     "113202": (
         "penalty",
         (
@@ -49,6 +76,8 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (1, "take_over", ("penalty",)),
             (-1, "repayment", ("penalty",)),
             (-1, "waiver", ("penalty", "penalty_vat")),
+            (-1, "sale", ("penalty",)),
+            (1, "buy_back", ("penalty",)),
         ),
     ),
     "113203": (
@@ -58,6 +87,8 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (1, "take_over", ("compound",)),
             (-1, "repayment", ("compound",)),
             (-1, "waiver", ("compound", "compound_vat")),
+            (-1, "sale", ("compound",)),
+            (1, "buy_back", ("compound",)),
         ),
     ),
     "122101": (
@@ -69,6 +100,8 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (-1, "waiver", ("fee", "fee_vat")),
             (-1, "write_off", ("fee",)),
             (1, "recovery", ("fee",)),
+            (-1, "sale", ("fee",)),
+            (1, "buy_back", ("fee",)),
         ),
     ),
     "1304": (
@@ -78,6 +111,7 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
             (1, "take_over", ("provision",)),
             (-1, "write_off", ("principal", "fee")),
             (1, "recovery", ("principal", "fee")),
+            (-1, "sale", ("provision",)),
         ),
     ),
     "224102": ("customers' credit", ((1, "repayment", ("credit",)), (1, "take_over", ("credit",)), (-1, "refund", ("credit",)))),
@@ -95,6 +129,7 @@ _SUB_LEDGER: Final[dict[str, tuple[str, tuple[tuple[int, str, tuple[str, ...]], 
         ),
     ),
     "6702": ("provision expense", ((1, "provision", ("principal",)), (-1, "adjustment", ("principal",)))),
+    "6111": ("result of sales", ((1, "sale", ("difference",)), (-1, "buy_back", ("difference",)))),
     "9002": ("interest off balance", ((1, "non_accrual", ("interest", "penalty", "compound")),)),
     "9003": ("claims written off", ((1, "write_off", ("principal", "fee")), (-1, "recovery", ("principal", "fee")))),
 }
@@ -120,35 +155,24 @@ def _query(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
 
 def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
     rows = _query(
-        """SELECT a.event, a.component, a.party_ref <> '', sum(a.booked)
+        """SELECT a.event, a.component, a.party_ref, l.is_lease, sum(a.booked)
              FROM loans_loanamount a JOIN loans_loan l ON l.id = a.loan_id
-            WHERE l.legal_entity_id = %s GROUP BY 1, 2, 3""",
+            WHERE l.legal_entity_id = %s GROUP BY 1, 2, 3, 4""",
         entity,
     )
-    booked = {(event, component, is_partner): amount for event, component, is_partner, amount in rows}
-    for (event, component, party_ref), amount in summed_since(entity).items():
-        key = event, component, party_ref != ""
-        booked[key] = booked.get(key, ZERO) + amount
+    moved = [((event, component, party_ref), is_lease, amount) for event, component, party_ref, is_lease, amount in rows]
+    moved += [(key, is_lease, amount) for (key, is_lease), amount in summed_since(entity).items()]
+    booked: dict[Key, Decimal] = {}
+    of_kind: dict[bool, dict[Key, Decimal]] = {False: {}, True: {}}
+    for key, is_lease, amount in moved:
+        for totals in (booked, of_kind[is_lease]):
+            totals[key] = totals.get(key, ZERO) + amount
     for code, (name, parts) in _SUB_LEDGER.items():
-        sub = sum((sign * booked.get((event, part, False), ZERO) for sign, event, names in parts for part in names), start=ZERO)
+        held = of_kind[code in OF_LEASES] if code in OF_LEASES or code in OF_LOANS else booked
+        sub = sum((sign * held.get((event, part, OWN_REF), ZERO) for sign, event, names in parts for part in names), start=ZERO)
         yield _compare(f"sub-ledger = general ledger: {name}", code, sub, ledger.balance(code, entity))
-    partner = booked.get(("disbursement", "principal", True), ZERO) - booked.get(("repayment", "principal", True), ZERO)
-    partner += booked.get(("take_over", "principal", True), ZERO)
-    partner += booked.get(("adjustment", "principal", True), ZERO)
-    yield _compare("sub-ledger = general ledger: partners' principal", "9004", partner, ledger.balance("9004", entity))
-    # Funders' own money stands on 224101, too: only what loans have posted there is compared.
-    collected = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event == "repayment"), start=ZERO)
-    owed = collected - booked.get(("disbursement", "principal", True), ZERO)
-    general = ledger.moved_by("224101", entity, ["disbursement", "repayment"])
-    yield _compare("sub-ledger = general ledger: partners' money", "224101", owed, general)
-    earned = sum((amount for (event, _c, is_partner), amount in booked.items() if is_partner and event in _EARNING), start=ZERO)
-    earned += sum((booked.get(("take_over", part, True), ZERO) for part in _TAKEN_OVER), start=ZERO)
-    paid = sum((amount for (event, part, p), amount in booked.items() if p and event == "repayment" and part != "principal"), start=ZERO)
-    yield _compare("sub-ledger = general ledger: partners' interest", "9005", earned - paid, ledger.balance("9005", entity))
-
-
-_EARNING: Final = ("accrual", "penalty", "fee")
-_TAKEN_OVER: Final = ("interest", "penalty", "compound", "fee")
+    yield _deposits_belong_to_leases(entity)
+    yield from parties_are_general_ledger(entity, booked)
 
 
 def _compare(name: str, code: str, sub: Decimal, general: Decimal) -> Check:

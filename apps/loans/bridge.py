@@ -52,6 +52,14 @@ def replay_of(loan: Loan, rows: Iterable[LoanTransaction], as_of: dt.date) -> Lo
     return replay(terms, [as_core(row) for row in rows], as_of, is_working_day=calendar)
 
 
+def replay_standing(loan: Loan, state: LoanState, as_of: dt.date) -> LoanState:
+    """The loan as it stood on an earlier day by the transactions that count in `state`: what was reversed since is left out."""
+    terms = terms_of(loan)
+    calendar = is_working_day if terms.move_to_working_day else None
+    standing = [told.transaction for told in state.transactions if told.reversed_by is None and told.transaction.kind is not Kind.REVERSAL]
+    return replay(terms, standing, as_of, is_working_day=calendar)
+
+
 def entry_of(loan: Loan, rows: Iterable[LoanTransaction], new: LoanTransaction) -> LoanState:
     """The loan on the value date of `new` with it. Raises `BadTerms` when it cannot be entered as asked."""
     terms = terms_of(loan)
@@ -59,4 +67,4 @@ def entry_of(loan: Loan, rows: Iterable[LoanTransaction], new: LoanTransaction) 
     return check_entry(terms, [as_core(row) for row in rows], as_core(new), is_working_day=calendar)
 
 
-__all__ = ["BadTerms", "as_core", "entry_of", "replay_of", "terms_of", "terms_to_json"]
+__all__ = ["BadTerms", "as_core", "entry_of", "replay_of", "replay_standing", "terms_of", "terms_to_json"]

@@ -74,14 +74,6 @@ def _sums(lines: QuerySet[Any]) -> dict[UUID, tuple[Decimal, Decimal]]:
     return {row["account_id"]: (row["debits"], row["credits"]) for row in rows}
 
 
-def moved_by(account_code: str, legal_entity_id: UUID, events: Collection[str]) -> Decimal:
-    """What entries of the given events have made of an account, in yuan, above zero on the account's normal side."""
-    account = Account.objects.filter(legal_entity_id=legal_entity_id, code=account_code).first()
-    lines = JournalLine.objects.filter(account=account, entry__event__in=events)
-    net: Decimal = lines.aggregate(net=Coalesce(Sum("debit"), ZERO) - Coalesce(Sum("credit"), ZERO))["net"]
-    return -net if account is not None and account.side == Account.Side.CREDIT else net
-
-
 def references_of(legal_entity_id: UUID, event: str, references: Collection[str]) -> set[str]:
     """Which of the references have an entry of the event."""
     entries = JournalEntry.objects.filter(legal_entity_id=legal_entity_id, event=event, reference__in=references)

@@ -17,6 +17,7 @@ from apps.loans.selectors.due import (
     overdue_of,
     payoff_quote,
 )
+from apps.loans.selectors.extras import Extra, extras_of, loans_with_extra
 from apps.loans.selectors.funding import (
     FeeDue,
     FunderStatement,
@@ -26,6 +27,7 @@ from apps.loans.selectors.funding import (
     funding_agreements,
     funding_parties,
 )
+from apps.loans.selectors.lease import DepositMove, DepositStatement, LeaseView, deposit_between, lease_view
 from apps.loans.selectors.loans import (
     KIND_NAMES,
     DayBeforeLoan,
@@ -72,8 +74,16 @@ from apps.loans.selectors.statements import (
 )
 
 __all__ = [
+    "lease_view",
+    "deposit_between",
+    "LeaseView",
+    "DepositStatement",
+    "DepositMove",
     "Claim",
     "claims_of",
+    "Extra",
+    "extras_of",
+    "loans_with_extra",
     "KIND_NAMES",
     "InstalmentView",
     "Standing",

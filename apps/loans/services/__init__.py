@@ -11,13 +11,15 @@ from apps.loans.services.errors import (
     TransactionUnknown,
     ValueDateRefused,
 )
+from apps.loans.services.extras import keep_extras
 from apps.loans.services.funding import AgreementInUse, agree_funding
 from apps.loans.services.funding_by_two import FEE_KINDS, MAX_FEES, AgreementNumberTaken, propose_funding
 from apps.loans.services.holding import hold_loans
 from apps.loans.services.lease import LeaseEnded, LeaseStands, LeaseTerms, LeaseUnknown, agree_lease, identify_car
+from apps.loans.services.on_time import Payment
 from apps.loans.services.opening import open_loan
 from apps.loans.services.operations import OPERATIONS, VALUE_DATE, Field, Operation, OperationUnknown, operation_named
-from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_repayment, settle_early
+from apps.loans.services.payments import TransactionBrief, check_prepayment, prepay, record_on_time, record_repayment, settle_early
 from apps.loans.services.pools import PoolRefused, propose_pool, propose_settlement
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.security import (
@@ -44,6 +46,7 @@ from apps.loans.services.takeover_by_two import propose_take_over, report_json
 __all__ = [
     "ClaimUnknown",
     "compensate_loan",
+    "keep_extras",
     "record_claim_recovery",
     "LeaseEnded",
     "LeaseStands",
@@ -70,6 +73,7 @@ __all__ = [
     "LoanNotRunning",
     "LoanUnknown",
     "Operation",
+    "Payment",
     "OperationUnknown",
     "ReferenceReused",
     "SheetRefused",
@@ -98,6 +102,7 @@ __all__ = [
     "payoff_quote",
     "prepay",
     "preview_operation",
+    "record_on_time",
     "propose_operation",
     "propose_take_over",
     "record_change",

@@ -14,20 +14,24 @@ from django.utils.translation import gettext as _
 from apps.common.actors import Actor
 from apps.ledger import selectors as ledger_selectors
 from apps.ledger import services as ledger
-from apps.ledger.domain import OWN, PARTNER, Posting
+from apps.ledger.domain import LEASE, OWN, PARTNER, Entry, Posting
 from apps.loans.models import Loan
 from apps.loans.services.sums import Sum
 from apps.loans.services.targets import Key
 
+_FEW: Final = 20
 # Events that the close of a day books; all others belong to the day they happen on.
 CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision")
-DAY_EVENTS: Final = ("disbursement", "repayment", "waiver", "refund", "adjustment", "write_off", "recovery")
+DAY_EVENTS: Final = (
+    *("disbursement", "repayment", "waiver", "refund", "adjustment", "write_off", "recovery", "unearned"),
+    *("sale", "buy_back", "service_fee"),
+)
 EVERY_LOAN: Final = (UUID(int=0), UUID(int=2**128 - 1))
 
 # Locks the rows in one order, moves `booked` up to `target`, and answers with the sums of what it moved.
 _BOOK_ALL: Final = """
     WITH due AS (
-        SELECT a.id, a.loan_id, a.event, a.component, a.party_ref, a.target - a.booked AS difference
+        SELECT a.id, a.loan_id, a.event, a.component, a.party_ref, l.is_lease, a.target - a.booked AS difference
           FROM loans_loanamount a
           JOIN loans_loan l ON l.id = a.loan_id
           JOIN loans_loanbalance b ON b.loan_id = a.loan_id
@@ -37,29 +41,45 @@ _BOOK_ALL: Final = """
     ), moved AS (
         UPDATE loans_loanamount a SET booked = a.target FROM due WHERE a.id = due.id
     )
-    SELECT event, component, party_ref, sum(difference), count(DISTINCT loan_id) FROM due GROUP BY event, component, party_ref
+    SELECT event, component, party_ref, sum(difference), count(DISTINCT loan_id), is_lease
+      FROM due GROUP BY event, component, party_ref, is_lease
 """
 
 
+def entries_of(loan: Loan, missing: Mapping[Key, Decimal], *, day: dt.date, reference: str, narrative: str) -> list[Entry]:
+    """What is missing of a loan in the books, one entry per event."""
+    return [
+        Entry(
+            day,
+            event,
+            tuple(_posting(key[1], amount, key[2], loan.id, is_lease=loan.is_lease) for key, amount in missing.items() if key[0] == event),
+            reference,
+            narrative,
+        )
+        for event in dict.fromkeys(key[0] for key in sorted(missing))
+    ]
+
+
 def book_loan(
-    loan: Loan,
-    missing: Mapping[Key, Decimal],
-    *,
-    day: dt.date,
-    reference: str,
-    narrative: str,
-    actor: Actor,
-    now: dt.datetime,
+    loan: Loan, missing: Mapping[Key, Decimal], *, day: dt.date, reference: str, narrative: str, actor: Actor, now: dt.datetime
 ) -> None:
     """Post what is missing of a loan under lock, one entry per event."""
-    for event in dict.fromkeys(key[0] for key in sorted(missing)):
+    book_entries(loan.legal_entity_id, entries_of(loan, missing, day=day, reference=reference, narrative=narrative), actor, now)
+
+
+def book_entries(legal_entity_id: UUID, entries: Sequence[Entry], actor: Actor, now: dt.datetime) -> None:
+    """Post entries in the caller's transaction: a few by a statement each, many through COPY."""
+    if len(entries) > _FEW:
+        ledger.post_many(legal_entity_id=legal_entity_id, entries=entries, actor=actor, now=now)
+        return
+    for entry in entries:
         ledger.post(
-            legal_entity_id=loan.legal_entity_id,
-            business_date=day,
-            event=event,
-            amounts=[_posting(key[1], amount, key[2], loan.id) for key, amount in missing.items() if key[0] == event],
-            reference=reference,
-            narrative=narrative,
+            legal_entity_id=legal_entity_id,
+            business_date=entry.business_date,
+            event=entry.event,
+            amounts=entry.amounts,
+            reference=entry.reference,
+            narrative=entry.narrative,
             actor=actor,
             now=now,
         )
@@ -93,7 +113,7 @@ def post_sums(sums: Sequence[Sum], *, legal_entity_id: UUID, day: dt.date, step:
     amounts: dict[str, list[Posting]] = {}
     for item in sums:
         if item.amount:
-            amounts.setdefault(item.event, []).append(_posting(item.component, item.amount, item.party_ref, None))
+            amounts.setdefault(item.event, []).append(_posting(item.component, item.amount, item.party_ref, None, is_lease=item.is_lease))
     if not amounts:
         return
     open_day = ledger.hold_day(legal_entity_id, not_before=day)
@@ -111,5 +131,6 @@ def post_sums(sums: Sequence[Sum], *, legal_entity_id: UUID, day: dt.date, step:
         )
 
 
-def _posting(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None) -> Posting:
-    return Posting(component, amount, PARTNER if party_ref else OWN, party_ref, loan_id)
+def _posting(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None, *, is_lease: bool) -> Posting:
+    own = LEASE if is_lease else OWN
+    return Posting(component, amount, PARTNER if party_ref else own, party_ref, loan_id)

@@ -28,7 +28,7 @@ from apps.loans.domain.terms import Component, Method
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.services import payments
 from apps.loans.services.changes import record_change
-from apps.loans.services.errors import AmountRefused, TermsRefused, TransactionUnknown
+from apps.loans.services.errors import AmountRefused, HeldByAnother, PaidByCar, TermsRefused, TransactionUnknown
 from apps.loans.services.opening import open_loan
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
@@ -46,6 +46,7 @@ _TAKEN_BACK_BY: Final = {
     "cash_paid": "cash_received",
     "suspense_received": "suspense_released",
     "clearing_out": "clearing_in",
+    "deposit_offset": "deposit_received",
 }
 _SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}
 # In which order a clearing forgives what the money does not cover: what weighs least for the lender first.
@@ -93,13 +94,18 @@ def _move(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
     )
 
 
-def _take_in(loan: Loan, values: Values, order: Order) -> None:
+def take_in(loan: Loan, values: Values, order: Order) -> None:
     """Money handed over, or a bank transfer that waited in suspense, comes into clearing, where the loan takes it."""
     if values["means"] == "suspense":
         held = ledger_selectors.balance(SUSPENSE, loan.legal_entity_id)
         if held < values["amount"]:
             raise AmountRefused(_("Suspense holds %(held)s only.") % {"held": held}, held=held)
     _move(_INWARD[values["means"]], loan, values["amount"], order)
+
+
+def pay_out(loan: Loan, values: Values, order: Order) -> None:
+    """Money leaves clearing: in cash, or into suspense, from where finance pays it by bank."""
+    _move(_OUTWARD[values["means"]], loan, values["amount"], order)
 
 
 def _change(
@@ -135,21 +141,14 @@ def _change(
 
 def repay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on what is due; a surplus is credit."""
-    _take_in(loan, values, order)
+    take_in(loan, values, order)
     _pay(loan, values, order, source=_SOURCE[values["means"]])
-    return (loan.id,)
-
-
-def compensate(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """代偿: a guarantor or dealer pays for the borrower; its claim on the borrower is named in the proposal."""
-    _take_in(loan, values, order)
-    _pay(loan, values, order, source=LoanTransaction.Source.COMPENSATION)
     return (loan.id,)
 
 
 def prepay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Part of the principal before it is due."""
-    _take_in(loan, values, order)
+    take_in(loan, values, order)
     payments.prepay(
         loan_id=loan.id,
         amount=values["amount"],
@@ -165,7 +164,7 @@ def prepay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 def settle(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The payoff ends the loan."""
-    _take_in(loan, values, order)
+    take_in(loan, values, order)
     _settle(loan, values["amount"], values, order, source=_SOURCE[values["means"]])
     return (loan.id,)
 
@@ -184,14 +183,14 @@ def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source
 
 def recover(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on a claim that was written off."""
-    _take_in(loan, values, order)
+    take_in(loan, values, order)
     return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], about=("note",), source=_SOURCE[values["means"]])
 
 
 def refund(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Credit goes back to the customer by way of clearing: in cash, or into suspense, from where finance pays it by bank."""
     _change(loan, Kind.REFUND, values, order, amount=values["amount"])
-    _move(_OUTWARD[values["means"]], loan, values["amount"], order)
+    pay_out(loan, values, order)
     return (loan.id,)
 
 
@@ -240,7 +239,7 @@ def clear(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     if forgiven:
         _change(loan, Kind.WAIVER, values, order, particulars={"components": forgiven}, part="/waive")
     source = _SOURCE[values["means"]]
-    _take_in(loan, values, order)
+    take_in(loan, values, order)
     if loan.state == Loan.State.WRITTEN_OFF:
         return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], source=source, part="/settle")
     _settle(loan, values["amount"], values, order, source=source)
@@ -323,17 +322,10 @@ def terminate(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 def write_off(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """核销: the claim leaves the balance sheet, and stays a claim."""
-    return _change(loan, Kind.WRITE_OFF, values, order, about=("fraud", "note"))
-
-
-def sell(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """The lender's share goes to another owner; the lender goes on servicing it."""
-    return _change(loan, Kind.OWNER_TRANSFER, values, order, particulars={"owner_ref": values["owner"]}, about=("note",))
-
-
-def buy_back(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """The share comes back from its owner."""
-    return _change(loan, Kind.OWNER_TRANSFER, values, order, particulars={"owner_ref": ""}, about=("note",))
+    if owner := selectors.state_on(loan.id, values["value_date"]).owner_ref:
+        raise HeldByAnother(loan=loan.number, owner=owner)
+    particulars = {"fraud": True} if values.get("fraud") else None
+    return _change(loan, Kind.WRITE_OFF, values, order, particulars=particulars, about=("note",))
 
 
 # -- undoing ----------------------------------------------------------------------------------------------------
@@ -356,6 +348,8 @@ def cancel_change(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) -> tuple[UUID, ...]:
     target = _target(loan, values, kinds)
+    if ledger_selectors.references_of(loan.legal_entity_id, "car_returned", [target.reference.partition("/")[0]]):
+        raise PaidByCar(loan=loan.number)
     reverse_transaction(
         loan_id=loan.id,
         transaction_id=target.id,
@@ -417,6 +411,7 @@ def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         reference=f"{order.reference}/new",
         product_code=loan.product_code,
         vat_parameter=_vat_parameter(loan, values["value_date"]),
+        is_lease=loan.is_lease,
         actor=order.actor,
         now=order.now,
     )

@@ -35,8 +35,22 @@ class ValueDateRefused(BadInput):
     title = _("The value date must lie between the loan's opening and today.")
 
 
+class HeldByAnother(Conflict):
+    """The loan was sold: its owner, not the lender, bears its loss."""
+
+    code = "loan_held_by_another"
+    title = _("This loan is held by another owner. Buy it back first.")
+
+
 class ReferenceReused(Conflict):
     """The reference was recorded with other contents."""
 
     code = "loan_reference_reused"
     title = _("This reference was recorded with other contents.")
+
+
+class PaidByCar(Conflict):
+    """A returned car paid this; it is not undone as money is."""
+
+    code = "loan_paid_by_car"
+    title = _("A returned car paid this. It cannot be undone: correct the loan by an adjustment.")

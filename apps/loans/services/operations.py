@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
-from apps.loans.services import deeds
+from apps.loans.services import claim_deeds, deeds, lease_deeds, owner_deeds
 from apps.loans.services.deeds import Deed
 
 _LONGEST_TEXT: Final = 200
@@ -102,13 +102,27 @@ _METHODS: Final = (
     ("equal_principal", _("equal principal")),
     ("interest_first", _("interest first")),
 )
+_PRICE: Final = Field("price", _("Price"), "money")
+_SERVICE_RATE: Final = Field("service_rate", _("Servicing fee, percent of what comes in"), "percent", required=False)
+_NEW_LOAN: Final = (
+    Field("installments", _("Instalments of the new loan"), "whole"),
+    _RATE,
+    Field("method", _("Method"), "choice", choices=_METHODS),
+    Field("first_due", _("First due date"), "date"),
+)
 _EVERY_TIME: Final = ((ZERO, LARGE),)
 
 _TABLE: Final = (
     Operation("repayment", _("Repayment at the counter"), (_AMOUNT, _MEANS), deeds.repay),
     Operation("prepayment", _("Part prepayment"), (_AMOUNT, _MEANS, Field("mode", _("Effect"), "choice", choices=_MODES)), deeds.prepay),
     Operation("early_settlement", _("Early repayment in full"), (_AMOUNT, _MEANS), deeds.settle),
-    Operation("compensation", _("Compensation by a guarantor or dealer"), (_AMOUNT, _MEANS, _PAYER, _NOTE), deeds.compensate),
+    Operation("compensation", _("Compensation by a guarantor or dealer"), (_AMOUNT, _MEANS, _PAYER, _NOTE), claim_deeds.compensate),
+    Operation(
+        "claim_recovery",
+        _("Payer of a compensation got money back"),
+        (Field("transaction", _("Compensation"), "transaction"), _AMOUNT, _NOTE),
+        claim_deeds.recover_claim,
+    ),
     Operation(
         "waiver",
         pgettext_lazy("operation", "Waiver"),
@@ -152,12 +166,7 @@ _TABLE: Final = (
     Operation(
         "refinance",
         _("Refinance by a new loan"),
-        (
-            Field("installments", _("Instalments of the new loan"), "whole"),
-            _RATE,
-            Field("method", _("Method"), "choice", choices=_METHODS),
-            Field("first_due", _("First due date"), "date"),
-        ),
+        _NEW_LOAN,
         deeds.refinance,
         whole_claim=True,
     ),
@@ -174,12 +183,35 @@ _TABLE: Final = (
     Operation(
         "sale",
         _("Sale to another owner"),
-        (Field("owner", _("New owner"), "text"), _NOTE),
-        deeds.sell,
+        (Field("owner", _("New owner"), "text"), _PRICE, _SERVICE_RATE, _NOTE),
+        owner_deeds.sell,
         whole_claim=True,
         matrix=_EVERY_TIME,
     ),
-    Operation("buy_back", _("Buy-back"), (_NOTE,), deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
+    Operation("buy_back", _("Buy-back"), (_PRICE, _NOTE), owner_deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
+    Operation("lease_deposit", _("Deposit of a lease"), (_AMOUNT, _MEANS), lease_deeds.take_deposit),
+    Operation("lease_offset", _("Offset of the deposit"), (_AMOUNT,), lease_deeds.offset_deposit),
+    Operation("lease_refund", _("Refund of the deposit"), (_AMOUNT, _PAID_BY), lease_deeds.refund_deposit),
+    Operation(
+        "lease_purchase",
+        _("Purchase of the leased car"),
+        (_MEANS, Field("registration", _("Registration of the transfer"), "text", required=False)),
+        lease_deeds.purchase,
+        matrix=_EVERY_TIME,
+    ),
+    Operation(
+        "lease_return",
+        _("Return of the leased car"),
+        (
+            Field("condition", _("Condition of the car"), "text"),
+            Field("car_value", _("Value of the car"), "money", required=False),
+            Field("damages", _("Damages and excess use"), "money", required=False),
+        ),
+        lease_deeds.give_back,
+        whole_claim=True,
+        matrix=_EVERY_TIME,
+    ),
+    Operation("lease_renewal", _("Renewal of the lease"), _NEW_LOAN, lease_deeds.renew, whole_claim=True),
 )
 OPERATIONS: Final[dict[str, Operation]] = {operation.name: operation for operation in _TABLE}
 VALUE_DATE: Final = Field("value_date", _("Value date"), "date")

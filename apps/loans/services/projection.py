@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -13,13 +13,13 @@ from apps.common.bulk import any_of
 from apps.common.money import ZERO
 from apps.common.outbox import publish
 from apps.loans import events
-from apps.loans.bridge import replay_of
+from apps.loans.bridge import replay_of, replay_standing
 from apps.loans.domain.classes import ClassRules, standing_of, worst
 from apps.loans.domain.state import LoanState, LoanStatus, RowState, RowStatus
 from apps.loans.domain.terms import Component
 from apps.loans.models import LIVE, Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
-
-
+from apps.loans.services.lease_targets import with_unearned
+from apps.loans.services.ownership import Standing, Transfer, owned_targets, transfers_in
 from apps.loans.services.running import Thresholds, run_of
 from apps.loans.services.targets import Key, Treatment, targets_of
 from apps.loans.services.writing import Row, row_of, upsert
@@ -38,7 +38,7 @@ _TRANSITIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The lender's rules of a day: from which DPD on a class, non-accrual; provision rates by class."""
+    """The lender's rules of a day: classes and non-accrual; provision rates by class."""
 
     classes: ClassRules
     provision_rates: dict[str, Decimal]
@@ -140,7 +140,26 @@ def projection_of(loan: Loan, state: LoanState, policy: Policy, *, is_marked: bo
         is_non_accrual=standing.suspended,
     )
     run = run_of(loan, state, policy.thresholds, own_refs, is_suspended=standing.suspended, improves_on=standing.improves_on)
-    return Projection(loan, state, balance, targets_of(state, treatment), run)
+    targets = _targets(loan, state, treatment)
+    if loan.is_lease:
+        is_over = state.status is LoanStatus.WRITTEN_OFF or bool(state.owner_ref)
+        targets = with_unearned(targets, state, own_refs, is_over=is_over)
+    return Projection(loan, state, balance, targets, run)
+
+
+def _targets(loan: Loan, state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
+    """What belongs in the books; of a loan that changed hands to each owner what ran in its time."""
+    changes = transfers_in(state)
+    if not changes:
+        return targets_of(state, treatment)
+    transfers = []
+    for change in changes:
+        at = replay_standing(loan, state, change.value_date)
+        policy = policy_on(loan.legal_entity_id, change.value_date)
+        by_itself = standing_of(at, policy.classes)
+        rate = policy.provision_rates[by_itself.own_class]
+        transfers.append(Transfer(change, Standing(at, replace(treatment, is_suspended=by_itself.suspended, provision_rate=rate))))
+    return owned_targets(Standing(state, treatment), transfers)
 
 
 def row_values(state: LoanState) -> list[dict[str, Any]]:
@@ -158,7 +177,7 @@ def _row_values(row: RowState) -> dict[str, Any]:
         "units": installment.units,
         "bears": installment.bears,
         "principal": installment.principal,
-        "interest": installment.interest,
+        "interest": installment.asked_interest,
         "fee": installment.fee,
         "penalty": row.penalty,
         "compound": row.compound,

@@ -51,12 +51,15 @@ def run_of(
         return None
     run, is_plain = interest_run(state)
     terms = state.terms
-    parties = [("" if funder.party_ref in own_refs else funder.party_ref) for funder in terms.funders]
+    parties = [(state.owner_ref if funder.party_ref in own_refs else funder.party_ref) for funder in terms.funders]
+    parts = [funder.parts for funder in terms.funders]
+    if state.owner_ref and not parties:
+        parties, parts = [state.owner_ref], [10_000]
     late = [row.installment for row in state.rows if row.status in (RowStatus.DUE, RowStatus.OVERDUE)]
     is_plain = (
         is_plain
         and state.status.value != "terminated"
-        and parties.count("") < 2
+        and len(set(parties)) == len(parties)
         and not any(row.penalty_run % _EXACT or row.compound_run % _EXACT for row in late)
     )
     return LoanRun(
@@ -86,8 +89,9 @@ def run_of(
         grace_days=terms.grace_days,
         compound=terms.compound,
         is_suspended=is_suspended,
+        is_lease=loan.is_lease,
         parties=parties or None,
-        parts=[funder.parts for funder in terms.funders] or None,
+        parts=parts or None,
     )
 
 

@@ -82,8 +82,10 @@ def flows_of(state: LoanState) -> Flows:
             f"received {received}, but {_sum(moved.paid.values())} allocated, {state.credit} in credit and {refunded} refunded"
         )
     cancelled = state.status is LoanStatus.CANCELLED
+    # Interest that becomes principal is booked as what it is: lent once more, and the interest paid with it.
+    moved.paid[Component.INTEREST] += state.capitalised
     return Flows(
-        disbursed=moved.disbursed,
+        disbursed=moved.disbursed + state.capitalised,
         adjusted=moved.adjusted,
         interest=state.interest_accrued_to(state.as_of),
         penalty=state.penalty_accrued_to(state.as_of),
@@ -134,10 +136,13 @@ def _moved(state: LoanState) -> _Moved:
     return moved
 
 
-def targets_of(state: LoanState, treatment: Treatment) -> dict[Key, Decimal]:
-    """(event, component, party_ref) → the running total in yuan that belongs in the books on `state.as_of`; zeros are left out."""
+def targets_of(state: LoanState, treatment: Treatment, holder: str = OWN_REF) -> dict[Key, Decimal]:
+    """(event, component, party_ref) → the running total in yuan that belongs in the books on `state.as_of`; zeros are left out.
+
+    With a `holder` the lender's own share is that party's from the first day on, as a partner's share is.
+    """
     flows = flows_of(state)
-    split = _Splitter(state, treatment)
+    split = _Splitter(state, treatment, holder)
     suspended = flows.is_written_off or treatment.is_suspended
     answer: dict[Key, Decimal] = {}
 
@@ -221,11 +226,12 @@ def _write_off(answer: dict[Key, Decimal], split: _Splitter, flows: Flows) -> De
 
 
 class _Splitter:
-    """Splits running totals by the funders' shares; everything of the lender's own goes under `OWN_REF`."""
+    """Splits running totals by the funders' shares; everything of the lender's own goes under `holder`."""
 
-    def __init__(self, state: LoanState, treatment: Treatment) -> None:
+    def __init__(self, state: LoanState, treatment: Treatment, holder: str) -> None:
         self._funders = state.terms.funders
         self._own_refs = treatment.own_refs | {OWN_REF}
+        self._holder = holder
 
     def into(self, answer: dict[Key, Decimal], event: str, component: Component, whole: Decimal, *, after: Decimal = ZERO) -> None:
         """Add each party's part of `whole`, counted on top of `after`: so that the parts of both together are shares, too."""
@@ -239,7 +245,7 @@ class _Splitter:
 
     def parts(self, whole: Decimal) -> Iterable[tuple[str, Decimal]]:
         for party_ref, part in share_of(whole, self._funders).items():
-            yield (OWN_REF if party_ref in self._own_refs else party_ref), part
+            yield (self._holder if party_ref in self._own_refs else party_ref), part
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:
