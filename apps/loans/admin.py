@@ -144,3 +144,11 @@ class LoanPartyAdmin(CarloanModelAdmin):
     list_filter = ("role",)
     search_fields = ("loan__number",)
     list_select_related = ("loan",)
+
+
+@admin.register(models.Lease)
+class LeaseAdmin(CarloanModelAdmin):
+    list_display = ("loan", "kind", "state", "vehicle", "vehicle_name", "deposit", "offsets_deposit", "purchase_price", "ended_on")
+    list_filter = ("kind", "state")
+    search_fields = ("loan__number", "vehicle")
+    list_select_related = ("loan",)

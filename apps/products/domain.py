@@ -123,6 +123,9 @@ class ProductFacts:
     min_income: Decimal
     funders: tuple[str, ...]
     options: tuple[OptionFacts, ...]
+    is_finance_lease: bool = False
+    offsets_deposit: bool = False
+    purchase_price: Decimal | None = None
 
     def rate_for(self, grade: str, decided: Decimal | None) -> Decimal | None:
         """The customer's rate: the decided one, else the grade's; kept between least and greatest. None: not for the grade."""

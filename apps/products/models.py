@@ -155,6 +155,15 @@ class ProductVersion(BusinessModel):
     max_age_at_end = models.PositiveSmallIntegerField(_("greatest age at the end"), default=65)
     min_income = models.DecimalField(_("least monthly income"), max_digits=18, decimal_places=2, default=0)
     funders = ArrayField(models.CharField(max_length=32), default=list, blank=True, verbose_name=_("funders allowed"))
+    is_finance_lease = models.BooleanField(
+        _("booked as a finance lease"), default=False, help_text=_("direct leases only; otherwise the books hold it as a loan")
+    )
+    offsets_deposit = models.BooleanField(
+        _("the deposit pays the last instalments"), default=False, help_text=_("otherwise it is refunded at the end")
+    )
+    purchase_price = models.DecimalField(
+        _("price of the purchase option"), max_digits=18, decimal_places=2, null=True, blank=True, help_text=_("empty: there is no option")
+    )
     on_sale_from = models.DateField(_("on sale from"))
     on_sale_to = models.DateField(_("on sale to"), null=True, blank=True)
 
@@ -167,6 +176,7 @@ class ProductVersion(BusinessModel):
             models.UniqueConstraint(fields=["product", "version"], name="product_versions_are_numbered"),
             models.UniqueConstraint(fields=["product"], condition=Q(state="on_sale"), name="one_version_on_sale"),
             models.CheckConstraint(condition=Q(amount_min__gt=0, amount_max__gte=F("amount_min")), name="product_amounts_in_order"),
+            models.CheckConstraint(condition=Q(purchase_price__isnull=True) | Q(purchase_price__gte=0), name="product_option_not_negative"),
             models.CheckConstraint(condition=Q(rate_min__gte=0, rate_max__gte=F("rate_min")), name="product_rates_in_order"),
         ]
         triggers = [

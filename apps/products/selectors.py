@@ -139,6 +139,9 @@ def facts_of(row: ProductVersion) -> ProductFacts:
         min_income=row.min_income,
         funders=tuple(row.funders),
         options=tuple(_option(option) for option in row.options.all()),
+        is_finance_lease=row.is_finance_lease,
+        offsets_deposit=row.offsets_deposit,
+        purchase_price=row.purchase_price,
     )
 
 

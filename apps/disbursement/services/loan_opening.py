@@ -6,12 +6,15 @@ import datetime as dt
 from uuid import UUID
 
 from apps.applications import selectors as applications
+from apps.applications.selectors import ContractFacts
 from apps.common.actors import Actor
+from apps.common.money import ZERO
 from apps.contracts import selectors as contracts
 from apps.disbursement.models import Disbursement, Funder
 from apps.loans import services as loans
 from apps.organisations import services as organisations
-from apps.products.domain import build_terms
+from apps.products import selectors as products
+from apps.products.domain import ProductFacts, build_terms
 
 _WHOLE = 10_000
 _VAT = {"direct": "vat.direct_lease", "leaseback": "vat.leaseback"}
@@ -31,17 +34,35 @@ def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) 
         borrower_ref=str(disbursement.customer_ref),
         party_ref=str(disbursement.legal_entity_id),
     )
-    return loans.open_loan(
+    product = products.product_version(facts.product_version_id)
+    loan_id = loans.open_loan(
         legal_entity_id=disbursement.legal_entity_id,
         borrower_ref=disbursement.customer_ref,
         application_ref=disbursement.application_ref,
         product_code=disbursement.product_code,
         vat_parameter=_VAT.get(facts.lease_type, "vat.loan_interest"),
+        is_lease=product.is_finance_lease,
         terms=terms,
         value_date=today,
         reference=f"transfer:{disbursement.number}",
         actor=actor,
         now=now,
+    )
+    if facts.lease_type:
+        loans.agree_lease(loan_id=loan_id, terms=_lease(facts, product), actor=actor, now=now)
+    return loan_id
+
+
+def _lease(facts: ContractFacts, product: ProductFacts) -> loans.LeaseTerms:
+    """What the order says of the car, and the product of the deposit and the option to buy."""
+    return loans.LeaseTerms(
+        kind=facts.lease_type,
+        vehicle_name=facts.vehicle_name,
+        vehicle_price=facts.price or ZERO,
+        down_payment=facts.plan.down_payment,
+        deposit=facts.plan.deposit,
+        offsets_deposit=product.offsets_deposit,
+        purchase_price=product.purchase_price,
     )
 
 

@@ -129,6 +129,8 @@ class StatementSerializer(serializers.Serializer):
     adjusted = LoanComponentsSerializer()
     closing = LoanComponentsSerializer()
     closing_credit = _money()
+    opening_deposit = _money()
+    closing_deposit = _money()
     count = serializers.IntegerField(help_text="lines in the period, on all pages")
     page = serializers.IntegerField()
     lines = StatementLineSerializer(many=True)

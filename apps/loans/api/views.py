@@ -122,6 +122,7 @@ class StatementView(APIView):
 
 def _statement(told: selectors.LoanStatement, page: int, size: int) -> dict[str, Any]:
     statement = told.statement
+    deposit = selectors.deposit_between(told.loan.id, statement.first, statement.last)
     lines = statement.lines[(page - 1) * size : page * size]
     return {
         "loan_id": told.loan.id,
@@ -133,6 +134,8 @@ def _statement(told: selectors.LoanStatement, page: int, size: int) -> dict[str,
         **{flow.value: amounts for flow, amounts in statement.moved.flows.items()},
         "closing": statement.closing.owed(),
         "closing_credit": statement.closing_credit,
+        "opening_deposit": deposit.opening,
+        "closing_deposit": deposit.closing,
         "count": len(statement.lines),
         "page": page,
         "lines": [

@@ -6,12 +6,13 @@ from decimal import Decimal
 from apps.common.money import ZERO
 
 
-def deposit_for_due(*, held: Decimal, due: Decimal, coming: Decimal) -> Decimal:
+def deposit_for_due(*, held: Decimal, due: Decimal, falling_due: Decimal, coming: Decimal) -> Decimal:
     """What a deposit of `held` yuan pays of what is due, when it is there for the last instalments.
 
-    It is kept for the instalments to come as long as it does not exceed them: so the last one is paid first, then the one before it.
+    It is kept for the instalments to come, and pays when it covers the one that falls due besides: whole instalments, the last ones.
     """
-    return min(due, max(held - coming, ZERO))
+    free = held - coming
+    return min(due, free) if free >= falling_due else ZERO
 
 
 @dataclass(frozen=True, slots=True)

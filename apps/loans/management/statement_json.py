@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.loans.domain.subledger import FLOWS, Line, Totals
 from apps.loans.domain.terms import COMPONENTS, Component
-from apps.loans.selectors import DayAccrual, FeeDue, LoanStatement, PartyStatement
+from apps.loans.selectors import DayAccrual, FeeDue, LoanStatement, PartyStatement, deposit_between
 
 
 def statement_json(told: LoanStatement) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def statement_json(told: LoanStatement) -> dict[str, Any]:
         "transactions": [_line(told, line) for line in statement.lines],
         "moved": _flows(statement.moved),
         "closing": {**_amounts(statement.closing.owed()), "credit": _money(statement.closing_credit)},
+        **_deposit(told),
     }
 
 
@@ -81,6 +82,15 @@ def _head(told: LoanStatement) -> dict[str, Any]:
         "from": statement.first.isoformat(),
         "to": statement.last.isoformat(),
     }
+
+
+def _deposit(told: LoanStatement) -> dict[str, Any]:
+    """The deposit of a vehicle lease, where there was one."""
+    deposit = deposit_between(told.loan.id, told.statement.first, told.statement.last)
+    if not deposit.moves and not deposit.opening:
+        return {}
+    moves = [{"date": move.on.isoformat(), "event": move.event, "amount": _money(move.amount)} for move in deposit.moves]
+    return {"deposit": {"opening": _money(deposit.opening), "moves": moves, "closing": _money(deposit.closing)}}
 
 
 def _line(told: LoanStatement, line: Line) -> dict[str, Any]:

@@ -66,7 +66,9 @@ class Lease(BusinessModel):
         verbose_name = _("vehicle lease")
         verbose_name_plural = _("vehicle leases")
         constraints = [
-            models.CheckConstraint(condition=Q(vehicle_price__gte=0, down_payment__gte=0, deposit__gte=0), name="lease_amounts_not_negative"),
+            models.CheckConstraint(
+                condition=Q(vehicle_price__gte=0, down_payment__gte=0, deposit__gte=0), name="lease_amounts_not_negative"
+            ),
             models.CheckConstraint(condition=Q(purchase_price__isnull=True) | Q(purchase_price__gte=0), name="lease_option_not_negative"),
             models.CheckConstraint(
                 condition=Q(state="running", ended_on__isnull=True) | (~Q(state="running") & Q(ended_on__isnull=False)),

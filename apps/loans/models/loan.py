@@ -66,6 +66,7 @@ class Loan(BusinessModel):
     reprices_on = models.DateField(_("next rate reset"), null=True, blank=True)
     interest_vat_rate = models.DecimalField(_("VAT on interest"), max_digits=9, decimal_places=6)
     fee_vat_rate = models.DecimalField(_("VAT on fees"), max_digits=9, decimal_places=6)
+    is_lease = models.BooleanField(_("booked as a finance lease"), default=False, db_default=False)
     opening = models.JSONField(
         _("booked before the take-over"), null=True, blank=True, help_text=_("event, component, party and amount, in the former system")
     )

@@ -20,6 +20,7 @@ from apps.ledger import selectors as ledger_selectors
 from apps.ledger import services as ledger
 from apps.ledger.domain import Posting
 from apps.loans import selectors
+from apps.loans.domain.installments import Installment
 from apps.loans.domain.lease import deposit_for_due
 from apps.loans.domain.state import LoanState
 from apps.loans.models import LIVE, Collateral, Lease, Loan, LoanTransaction
@@ -89,7 +90,7 @@ class LeaseTerms:
 def agree_lease(*, loan_id: UUID, terms: LeaseTerms, actor: Actor, now: dt.datetime) -> Lease:
     """Record that a loan is a vehicle lease. The same again changes nothing. Raises `LoanUnknown`, `BadInput`, `LeaseStands`."""
     loan = _held(loan_id, actor)
-    actor.require("loans.adjust")
+    actor.require("loans.open")
     terms.check()
     facts = {name: getattr(terms, name) for name in LeaseTerms.__slots__}
     lease, _made = Lease.objects.get_or_create(loan=loan, defaults={**facts, "created_at": now})
@@ -184,8 +185,11 @@ def due_of(state: LoanState) -> Decimal:
 
 def coming_of(state: LoanState) -> Decimal:
     """Principal and interest of the instalments that are not due yet."""
-    rows = [row.installment for row in state.rows if row.installment.due_date > state.as_of]
-    return sum((row.unpaid_principal + row.unpaid_interest for row in rows), start=ZERO)
+    return sum((_unpaid(row.installment) for row in state.rows if row.installment.due_date > state.as_of), start=ZERO)
+
+
+def _unpaid(row: Installment) -> Decimal:
+    return row.unpaid_principal + row.unpaid_interest
 
 
 def offset_deposits(*, entity_id: UUID, day: dt.date, partition: dict[str, object], now: dt.datetime) -> StepResult:
@@ -215,7 +219,8 @@ def _offset(loan_id: UUID, day: dt.date, now: dt.datetime) -> int:
     if LoanTransaction.objects.filter(loan=loan, reference=reference).exists():
         return 0
     state = selectors.state_on(loan.id, day)
-    amount = deposit_for_due(held=deposit_held(loan), due=due_of(state), coming=coming_of(state))
+    falling_due = sum((_unpaid(row.installment) for row in state.rows if row.installment.due_date == day), start=ZERO)
+    amount = deposit_for_due(held=deposit_held(loan), due=due_of(state), falling_due=falling_due, coming=coming_of(state))
     if amount <= ZERO:
         return 0
     pay_from_deposit(loan, amount, day, reference=reference, actor=_ACTOR, now=now)

@@ -76,9 +76,7 @@ def offset_deposit(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]
     due = lease.due_of(selectors.state_on(loan.id, values["value_date"]))
     if values["amount"] > min(held, due):
         raise AmountRefused(_("%(held)s are held and %(due)s are due. Enter no more than either.") % {"held": held, "due": due}, held=held)
-    lease.pay_from_deposit(
-        loan, values["amount"], values["value_date"], reference=order.reference, actor=order.actor, now=order.now
-    )
+    lease.pay_from_deposit(loan, values["amount"], values["value_date"], reference=order.reference, actor=order.actor, now=order.now)
     return (loan.id,)
 
 

@@ -51,6 +51,10 @@ VIOLATIONS = {
     "state = replay": ("UPDATE loans_loan SET state = 'overdue'", "LN"),
     "money received = money booked": ("UPDATE loans_loantransaction SET amount = amount + 1 WHERE kind = 'repayment'", "LN"),
 }
+VIOLATIONS["loans are marked by their borrower's bad loans"] = (
+    "UPDATE loans_loanbalance SET is_marked = true; UPDATE loans_loantransaction SET business_date = '2025-01-10'",
+    "LN",
+)
 _INSERTED = {  # account → (event, component, party) that the story has no row of
     "sub-ledger = general ledger: overdue principal": ("reclassification", "overdue", ""),
     "sub-ledger = general ledger: non-accrual principal": ("reclassification", "non_accrual", ""),
@@ -66,6 +70,23 @@ _INSERTED = {  # account → (event, component, party) that the story has no row
     "sub-ledger = general ledger: partners' principal": ("disbursement", "principal", "bank-a"),
     "sub-ledger = general ledger: partners' interest": ("accrual", "interest", "bank-a"),
 }
+_OF_LEASES = {  # the same, of a loan that is booked as a finance lease
+    "sub-ledger = general ledger: lease receivables": ("adjustment", "principal"),
+    "sub-ledger = general ledger: overdue principal of leases": ("reclassification", "overdue"),
+    "sub-ledger = general ledger: non-accrual principal of leases": ("reclassification", "non_accrual"),
+    "sub-ledger = general ledger: unearned income of leases": ("unearned", "interest"),
+}
+for _name, (_event, _component) in _OF_LEASES.items():
+    VIOLATIONS[_name] = (
+        "UPDATE loans_loan SET is_lease = true; INSERT INTO loans_loanamount (loan_id, event, component, party_ref, target, booked)"
+        f" SELECT id, '{_event}', '{_component}', '', 1, 1 FROM loans_loan",
+        "account",
+    )
+VIOLATIONS["deposits held belong to vehicle leases"] = (
+    "UPDATE ledger_journalline SET account_id = (SELECT id FROM ledger_account WHERE code = '224104')"
+    " WHERE id = (SELECT min(id) FROM ledger_journalline)",
+    "a deposit of",
+)
 for _name, (_event, _component, _party) in _INSERTED.items():
     VIOLATIONS[_name] = (
         "INSERT INTO loans_loanamount (loan_id, event, component, party_ref, target, booked)"

@@ -17,7 +17,7 @@ from apps.documents import services as documents
 from apps.loans import selectors as loans
 from apps.loans.domain.subledger import CREDIT_USED, FLOWS, Line
 from apps.loans.domain.terms import COMPONENTS
-from apps.loans.selectors import InstalmentView, LoanBrief, Standing
+from apps.loans.selectors import DepositStatement, InstalmentView, LoanBrief, Standing
 from apps.organisations import selectors as organisations
 
 TEMPLATE: Final = "documents/customer_statement.html"
@@ -73,6 +73,7 @@ class CustomerStatement:
     total: ComponentLine
     opening_credit: Decimal
     closing_credit: Decimal
+    deposit: DepositStatement
     movements: tuple[Movement, ...]
     next_due: InstalmentView | None
 
@@ -101,6 +102,7 @@ def customer_statement(*, loan: Any, first: dt.date | None, last: dt.date | None
         total=_total(components),
         opening_credit=statement.opening_credit,
         closing_credit=statement.closing_credit,
+        deposit=loans.deposit_between(loan.id, first, last),
         movements=tuple(_movement(told, line) for line in statement.lines),
         next_due=next((row for row in standing.schedule if row.left > ZERO), None),
     )

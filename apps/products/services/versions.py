@@ -140,6 +140,10 @@ def _check(kind: str, terms: Mapping[str, Any], options: Sequence[Mapping[str, A
         faults["max_ltv"] = [str(_("Car products state the greatest share of the price by power; cash products do not."))]
     if terms.get("day_count") not in list(DayCount):
         faults["day_count"] = [str(_("This day count is not known."))]
+    if kind != Kind.CAR_LEASE_DIRECT:
+        for name in ("is_finance_lease", "offsets_deposit", "purchase_price"):
+            if terms.get(name):
+                faults[name] = [str(_("Only a direct lease has this."))]
     if not options:
         faults["options"] = [str(_("Offer at least one way to repay."))]
     for option in options:
