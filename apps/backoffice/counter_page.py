@@ -19,12 +19,16 @@ from apps.loans.services import OPERATIONS, VALUE_DATE, Field, Operation
 PREFIX: Final = "loans."
 # The operations as the counter offers them, in the groups that its staff think in.
 GROUPS: Final = (
-    (_("Money in"), ("repayment", "prepayment", "early_settlement", "compensation", "recovery", "clearing")),
+    (_("Money in"), ("repayment", "prepayment", "early_settlement", "compensation", "claim_recovery", "recovery", "clearing")),
     (_("Money out and across"), ("refund", "internal_transfer", "chargeback")),
     (_("Corrections"), ("adjustment", "waiver", "fee", "cancel_repayment", "cancel_disbursement", "cancel_change")),
     (
         _("New terms"),
         ("extension", "term_change", "rate_reset", "due_day_change", "interest_pause", "re_amortise", "re_age", "refinance"),
+    ),
+    (
+        _("Vehicle lease"),
+        ("lease_deposit", "lease_offset", "lease_refund", "lease_purchase", "lease_return", "lease_renewal"),
     ),
     (_("End of the claim"), ("termination", "write_off", "sale", "buy_back")),
 )

@@ -125,6 +125,7 @@ MENUS: Final[tuple[tuple[str | Promise, tuple[Item, ...]], ...]] = (
             Item(_("Vehicles"), _list("products_vehiclemodel"), ("products.view",), "directions_car"),
             Item(_("Flows"), _list("flows_flowversion"), ("flows.view",), "schema"),
             Item(_("Tasks"), _list("flows_flowtask"), ("flows.view",), "task"),
+            Item(_("Extra fields"), "admin:extra_fields", ("organisations.edit",), "list_alt"),
             Item(_("Parameters"), _list("organisations_parameter"), ("organisations.view",), "tune"),
             Item(_("Staff"), _list("organisations_user"), ("organisations.view",), "group"),
             Item(_("Branches"), _list("organisations_branch"), ("organisations.view",), "location_city"),

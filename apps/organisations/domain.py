@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -153,6 +155,39 @@ def parameter_value(kind: str, stored: Any) -> Any:
     elif kind in _PLAIN_KINDS and type(stored) in _PLAIN_KINDS[kind]:
         return stored
     raise ValueError(f"{stored!r} is not of kind {kind}.")
+
+
+EXTRA_TEXT_MAX: Final = 200
+
+
+def extra_value(kind: str, text: str, choices: Sequence[str] = ()) -> Any:
+    """What people wrote into an extra field, as it is kept in JSON; None for nothing. Raises `ValueError`.
+
+    Numbers are kept as text, as they were written: no float comes near them.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if len(text) > EXTRA_TEXT_MAX:
+        raise ValueError("too long")
+    if kind == "number":
+        number = Decimal(text) if _NUMBER.fullmatch(text) else None
+        if number is None:
+            raise ValueError("not a number")
+        return f"{number:f}"
+    if kind == "date":
+        return dt.date.fromisoformat(text).isoformat()
+    if kind == "flag":
+        if text.lower() not in _FLAGS:
+            raise ValueError("neither yes nor no")
+        return _FLAGS[text.lower()]
+    if kind == "choice" and text not in choices:
+        raise ValueError("not a choice")
+    return text
+
+
+_NUMBER: Final = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
+_FLAGS: Final = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def totp(key_hex: str, at_unix_s: int, *, step_s: int = 30, digits: int = 6) -> str:

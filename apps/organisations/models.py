@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField, BigIntegerRangeField, Dat
 from django.db import models
 from django.db.models.functions import Concat
 from django.utils.functional import cached_property
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django_fsm import transition
 
@@ -361,3 +362,49 @@ class Parameter(BusinessModel):
     def typed_value(self) -> Any:
         """The value as Python knows it: `Decimal`, `int`, `bool`, `str`, `time`, or JSON data."""
         return parameter_value(self.kind, self.value)
+
+
+@audited()
+class ExtraField(BusinessModel):
+    """A field of their own 附加字段 that a lender's staff keep beside a thing; values are kept where the thing is, by `name`."""
+
+    class About(models.TextChoices):
+        LOAN = "loan", _("loan")
+
+    class Kind(models.TextChoices):
+        TEXT = "text", _("text")
+        NUMBER = "number", _("number")
+        DATE = "date", _("day")
+        FLAG = "flag", _("yes or no")
+        CHOICE = "choice", _("choice")
+
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="extra_fields", verbose_name=_("legal entity"))
+    about = models.CharField(_("kept of"), max_length=16, choices=About.choices)
+    name = models.CharField(_("name"), max_length=32)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    label_en = models.CharField(_("label in English"), max_length=60)
+    label_zh = models.CharField(_("label in Chinese"), max_length=60)
+    is_required = models.BooleanField(_("required"), default=False)
+    choices = ArrayField(models.CharField(max_length=60), default=list, blank=True, verbose_name=_("choices"))
+    is_retired = models.BooleanField(_("retired"), default=False)
+
+    scope = Scope(entity="legal_entity_id")
+
+    class Meta:
+        verbose_name = _("extra field")
+        verbose_name_plural = _("extra fields")
+        constraints = [
+            models.UniqueConstraint(fields=["legal_entity", "about", "name"], name="one_extra_field_per_name"),
+            models.CheckConstraint(
+                condition=models.Q(kind="choice", choices__len__gte=2) | (~models.Q(kind="choice") & models.Q(choices__len=0)),
+                name="choices_go_with_a_choice",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def label(self) -> str:
+        """What people of the present language read."""
+        return str(self.label_zh if (get_language() or "").startswith("zh") else self.label_en)

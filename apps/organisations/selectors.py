@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import reduce
 from operator import or_
@@ -10,12 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import Conflict, NotFound
+from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.scope import ScopedQuerySet
-from apps.organisations.domain import EntityBrief
-from apps.organisations.models import BusinessDay, LegalEntity, Parameter, StepRun
+from apps.organisations.domain import EntityBrief, extra_value
+from apps.organisations.models import BusinessDay, ExtraField, LegalEntity, Parameter, StepRun
 
 
 class EntityUnknown(NotFound):
@@ -158,3 +160,29 @@ def annual_rate_cap(*, legal_entity_id: UUID, on: dt.date) -> Decimal:
     if not caps:
         raise ParameterMissing(code=f"rate_cap.{lender_type}", on=on)
     return Decimal(min(caps))
+
+
+def extra_fields(legal_entity_id: UUID, about: str) -> list[ExtraField]:
+    """The extra fields that a lender keeps of a kind of thing, in the order in which they were defined; retired ones left out."""
+    return list(ExtraField.objects.filter(legal_entity_id=legal_entity_id, about=about, is_retired=False).order_by("created_at", "id"))
+
+
+def checked_extras(fields: Iterable[ExtraField], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent for extra fields as it is kept, empty ones left out. Raises `BadInput` naming the fields that are wrong."""
+    known = {field.name: field for field in fields}
+    wrong: dict[str, list[str]] = {name: [gettext("There is no such field.")] for name in sent if name not in known}
+    values: dict[str, Any] = {}
+    for name, field in known.items():
+        raw = sent.get(name)
+        try:
+            value = extra_value(field.kind, "" if raw is None else str(raw), field.choices)
+        except ValueError:
+            wrong[name] = [gettext("Enter a %(kind)s.") % {"kind": field.get_kind_display()}]
+            continue
+        if value is not None:
+            values[name] = value
+        elif field.is_required:
+            wrong[name] = [gettext("Please fill this in.")]
+    if wrong:
+        raise BadInput(fields=wrong)
+    return values

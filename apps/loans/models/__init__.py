@@ -1,5 +1,7 @@
 """Loans as rows: what was agreed and what happened are facts; instalments, balances and amounts are projections of their replay."""
 
+from apps.loans.models.claims import ClaimRecovery, CompensationClaim
+from apps.loans.models.extras import LoanExtras
 from apps.loans.models.funding import FundingAgreement, FundingFee, FundingFeeTotal
 from apps.loans.models.lease import LEASE_EDGES, Lease
 from apps.loans.models.loan import LIVE, LOAN_EDGES, Instalment, Loan, LoanAmount, LoanBalance, LoanTransaction
@@ -12,8 +14,10 @@ __all__ = [
     "LIVE",
     "LOAN_EDGES",
     "AccruedRange",
+    "ClaimRecovery",
     "Collateral",
     "CollateralValue",
+    "CompensationClaim",
     "FundingAgreement",
     "FundingFee",
     "FundingFeeTotal",
@@ -22,6 +26,7 @@ __all__ = [
     "Loan",
     "LoanAmount",
     "LoanBalance",
+    "LoanExtras",
     "LoanParty",
     "LoanRun",
     "LoanTransaction",

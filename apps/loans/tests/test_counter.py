@@ -13,7 +13,7 @@ from apps.common.clock import beijing
 from apps.common.errors import BadInput, NotPermitted
 from apps.common.models import ChangeRequest, OutboxMessage
 from apps.ledger.models import JournalEntry
-from apps.loans import services
+from apps.loans import selectors, services
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.tests.factories import a_lender, a_loan, assert_sound, books, business_day, pay, shared
 from apps.organisations.tests.factories import UserFactory
@@ -205,7 +205,11 @@ def test_a_write_off_uses_the_provision_and_a_recovery_gives_it_back(entity, lat
     assert {"1304", "113201", "113202", "130301", "130302"}.isdisjoint(stand)
     assert stand["6702"] == stand["9003"] == D("111221.94")
     assert Loan.objects.get(id=late.id).state == "written_off"
-    assert LoanTransaction.objects.get(kind="write_off").params == {"about": {"fraud": "yes", "note": "car sold abroad"}}
+    assert LoanTransaction.objects.get(kind="write_off").params == {"fraud": True, "about": {"note": "car sold abroad"}}
+    assert selectors.state_on(late.id, LATE).is_fraud
+    do(late, "cancel_change", transaction=str(LoanTransaction.objects.get(kind="write_off").id))
+    assert not selectors.state_on(late.id, LATE).is_fraud
+    assert Loan.objects.get(id=late.id).state == "overdue"
     assert_sound(entity)
 
 
@@ -244,6 +248,27 @@ def test_a_guarantor_pays_for_the_borrower(entity, late):
         "1012": D("5617.17"), "113201": D("-1020.19"), "113202": D("-20.31"), "130301": D("-4576.67"),
     }  # fmt: skip
     assert Loan.objects.get(id=late.id).state == "active"
+    assert_sound(entity)
+
+
+def test_who_paid_for_the_borrower_has_a_claim_until_it_is_recovered(entity, late):
+    do(late, "compensation", amount="5700.00", means="cash", payer="Zhejiang Guarantee Ltd")
+    paid = LoanTransaction.objects.get(source="compensation")
+    (claim,) = selectors.claims_of(late, LATE)
+    assert (claim.payer, claim.paid, claim.total, claim.open) == ("Zhejiang Guarantee Ltd", D("5700.00"), D("5617.17"), D("5617.17"))
+    assert claim.components == {"penalty": D("20.31"), "interest": D("1020.19"), "principal": D("4576.67")}
+    before = books(entity)
+    do(late, "claim_recovery", transaction=str(paid.id), amount="1617.17", note="first part")
+    (claim,) = selectors.claims_of(late, LATE)
+    assert (claim.recovered, claim.open) == (D("1617.17"), D("4000.00"))
+    assert books(entity) == before, "the claim is the payer's"
+    with pytest.raises(services.AmountRefused):
+        do(late, "claim_recovery", transaction=str(paid.id), amount="4000.01")
+    do(late, "cancel_repayment", transaction=str(paid.id))
+    (claim,) = selectors.claims_of(late, LATE)
+    assert (claim.is_void, claim.open) == (True, D("0.00"))
+    with pytest.raises(services.ClaimUnknown):
+        do(late, "claim_recovery", transaction=str(paid.id), amount="1.00")
     assert_sound(entity)
 
 

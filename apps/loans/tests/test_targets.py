@@ -88,7 +88,7 @@ def test_every_account_follows_from_the_loan(history, funders, days):
         state = replay(terms, history, START + dt.timedelta(days=days))
     except BadTerms:
         return
-    targets = targets_of(state, TREATMENT)
+    targets = targets_of(state, replace(TREATMENT, is_suspended=state.dpd > 90))
     flows = flows_of(state)
 
     principal = _sum(targets, "disbursement", "principal") + _sum(targets, "adjustment", "principal")

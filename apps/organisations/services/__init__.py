@@ -10,6 +10,7 @@ from apps.organisations.services.entities import (
     open_business_day,
     wait_for_holders,
 )
+from apps.organisations.services.extras import MAX_EXTRA_FIELDS, ExtraFieldStands, define_extra_field, retire_extra_field
 from apps.organisations.services.parameters import (
     BadParameter,
     install_parameters,
@@ -31,6 +32,10 @@ from apps.organisations.services.people import (
 )
 
 __all__ = [
+    "MAX_EXTRA_FIELDS",
+    "ExtraFieldStands",
+    "define_extra_field",
+    "retire_extra_field",
     "BadParameter",
     "BadSecretKey",
     "BusinessDayOpen",

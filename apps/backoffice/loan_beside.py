@@ -1,0 +1,64 @@
+"""What the loan page shows beside the loan itself: what stands behind it, claims of those who paid for it, extra fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.common.errors import NotFound
+from apps.customers import selectors as customers
+from apps.customers.domain import CustomerBrief
+from apps.loans import selectors as loans
+from apps.loans.models import Collateral, LoanParty
+from apps.loans.selectors import Claim, Extra, LeaseView, SecuredBy, Security
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who answers for the loan beside its borrower."""
+
+    row: LoanParty
+    customer: CustomerBrief | None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Everything beside the loan on a day; `may_edit` opens the forms."""
+
+    security: Security
+    collateral: tuple[tuple[SecuredBy, str], ...]
+    parties: tuple[Party, ...]
+    claims: tuple[Claim, ...]
+    extras: tuple[Extra, ...]
+    kinds: tuple[tuple[str, Any], ...]
+    roles: tuple[tuple[str, Any], ...]
+    is_fraud: bool
+    may_edit: bool
+    lease: LeaseView | None
+
+
+def loan_beside(loan: Any, user: Any, day: dt.date) -> Beside:
+    """What stands beside a loan that was fetched within the person's scope."""
+    security = loans.security_of(loan.id, day)
+    return Beside(
+        security=security,
+        collateral=tuple((item, str(Collateral.Kind(item.kind).label)) for item in security.collateral),
+        parties=tuple(Party(row, _known(row.person_ref)) for row in security.parties),
+        claims=loans.claims_of(loan, day),
+        extras=loans.extras_of(loan),
+        kinds=tuple(Collateral.Kind.choices),
+        roles=tuple(LoanParty.Role.choices),
+        is_fraud=loan.state == "written_off" and loans.state_on(loan.id, day).is_fraud,
+        may_edit=user.can("loans.adjust"),
+        lease=loans.lease_view(loan, day),
+    )
+
+
+def _known(person_ref: UUID) -> CustomerBrief | None:
+    """The person, when it is a customer."""
+    try:
+        return customers.brief(person_ref)
+    except NotFound:
+        return None
