@@ -77,6 +77,16 @@ def open_normal_day() -> Portfolio:
     return portfolio
 
 
+def open_peak_day() -> Portfolio:
+    """The portfolio on its peak day, on which a third of the loans have fallen due."""
+    from apps.organisations.selectors import business_date
+
+    portfolio = open_normal_day()
+    while (today := business_date(portfolio.entity_id)) < OPEN_ON.replace(day=PEAK_DAY):
+        _close(portfolio.entity_id, today)
+    return portfolio
+
+
 def the_portfolio() -> Portfolio:
     """The portfolio of this run, built on first use."""
     loans = int(os.environ.get("LOANS", "100000"))
@@ -164,11 +174,11 @@ def _worker() -> subprocess.Popen[bytes]:
 
     folder = Path(tempfile.mkdtemp())
     settings.REDIS_URL, _redis = start_redis(folder)
+    os.environ["REDIS_URL"] = settings.REDIS_URL  # for all processes of this run
     app.conf.broker_url = app.conf.broker_write_url = settings.REDIS_URL
     command = [sys.executable, "-m", "celery", "-A", "carloan", "worker", "-Q", "eod", "-c", "1", "-P", "solo", "-l", "WARNING"]
     with Path(folder, "worker.log").open("wb") as log:
-        environment = os.environ | {"REDIS_URL": settings.REDIS_URL}
-        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=die_with_parent)  # noqa: PLW1509  (no threads yet)
+        worker = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)  # noqa: PLW1509  (no threads yet)
     _wait_until_ready(app, worker)
     return worker
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import reduce
-from operator import or_
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db import connection
+from django.db.models import F
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.scope import ScopedQuerySet
-from apps.organisations.domain import EntityBrief, extra_value
-from apps.organisations.models import BusinessDay, ExtraField, LegalEntity, Parameter, StepRun
+from apps.organisations.domain import EntityBrief, extra_value, parameter_value
+from apps.organisations.models import BusinessDay, ExtraField, LegalEntity, StepRun
+
+
+# Of the rows of a code that are in force, the most specific one. Plain SQL: deeds on loans ask this each time.
+_IN_FORCE: Final = """
+    SELECT DISTINCT ON (row.code) row.code, row.kind, row.value::text
+      FROM organisations_parameter row
+     WHERE {which} AND (row.legal_entity_id IS NULL OR row.legal_entity_id = %(entity)s) AND row.product_code IN ('', %(product)s)
+       AND row.effective_from <= %(on)s AND (row.effective_to IS NULL OR row.effective_to >= %(on)s)
+     ORDER BY row.code, (row.legal_entity_id IS NOT NULL) DESC, (row.product_code <> '') DESC
+"""
 
 
 class EntityUnknown(NotFound):
@@ -116,33 +126,23 @@ def parameter(code: str, *, on: dt.date, legal_entity_id: UUID | None = None, pr
 
     Amounts and rates are `Decimal` (rates are fractions a year), times are Beijing's. Raises `ParameterMissing`.
     """
-    rows = list(_in_force(on, legal_entity_id, product_code).filter(code=code))
-    if not rows:
+    values = _in_force("row.code = ANY(%(wanted)s)", [code], on, legal_entity_id, product_code)
+    if code not in values:
         raise ParameterMissing(code=code, on=on)
-    return max(rows, key=_specificity).typed_value
+    return values[code]
 
 
 def parameters_of(*prefixes: str, on: dt.date, legal_entity_id: UUID | None = None, product_code: str | None = None) -> dict[str, Any]:
     """All values in force whose code begins with one of `prefixes`, by code, in one query."""
-    best: dict[str, Parameter] = {}
-    wanted = reduce(or_, (Q(code__startswith=prefix) for prefix in prefixes))
-    for row in _in_force(on, legal_entity_id, product_code).filter(wanted):
-        if row.code not in best or _specificity(row) > _specificity(best[row.code]):
-            best[row.code] = row
-    return {code: best[code].typed_value for code in sorted(best)}
+    which = "EXISTS (SELECT 1 FROM unnest(%(wanted)s::text[]) prefix WHERE starts_with(row.code, prefix))"
+    return _in_force(which, list(prefixes), on, legal_entity_id, product_code)
 
 
-def _in_force(on: dt.date, legal_entity_id: UUID | None, product_code: str | None) -> ScopedQuerySet:
-    return Parameter.objects.filter(
-        Q(legal_entity__isnull=True) | Q(legal_entity_id=legal_entity_id),
-        Q(effective_to__isnull=True) | Q(effective_to__gte=on),
-        product_code__in={"", product_code or ""},
-        effective_from__lte=on,
-    )
-
-
-def _specificity(row: Parameter) -> tuple[bool, bool]:
-    return row.legal_entity_id is not None, bool(row.product_code)
+def _in_force(which: str, wanted: list[str], on: dt.date, legal_entity_id: UUID | None, product_code: str | None) -> dict[str, Any]:
+    facts = {"wanted": wanted, "on": on, "entity": legal_entity_id, "product": product_code or ""}
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_FORCE.format(which=which), facts)
+        return {code: parameter_value(kind, json.loads(value)) for code, kind, value in cursor.fetchall()}
 
 
 def annual_rate_cap(*, legal_entity_id: UUID, on: dt.date) -> Decimal:

@@ -262,9 +262,18 @@ def _end_together(told: Sequence[tuple[RepaymentOrder, BankResult]], now: dt.dat
 
 
 def _book_all(orders: Sequence[RepaymentOrder], now: dt.datetime) -> dict[UUID, str]:
-    """As what the money of each order was booked, by its id; without those whose loan cannot be worked out."""
+    """As what the money of each order was booked, by its id; without those whose loan cannot be worked out.
+
+    What pays exactly what fell due today is booked together, the rest one by one.
+    """
+    payments = [loans.Payment(order.loan_ref, order.amount, order.business_date, "debit", order.reference) for order in orders]
+    together = {brief.reference: brief for brief in loans.record_on_time(payments, actor=ACTOR, now=now)}
     booked: dict[UUID, str] = {}
     for order in orders:
+        brief = together.get(order.reference)
+        if brief is not None and brief.loan_id == order.loan_ref:
+            booked[order.id] = "repayment"
+            continue
         try:
             booked[order.id] = _book(order, now, as_ordered=True)
         except _UNCLEAR as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
 from apps.common.money import CENT, MAX_MONEY, ZERO
-from apps.common.outbox import publish
+from apps.common.outbox import publish, publish_many
 from apps.loans import events
 from apps.loans.bridge import entry_of
 from apps.loans.domain.errors import BadTerms, RefusedOnEntry
@@ -21,6 +22,7 @@ from apps.loans.domain.state import LoanState
 from apps.loans.models import LIVE, Loan, LoanTransaction
 from apps.loans.selectors import LoanNotRunning
 from apps.loans.services.errors import AmountRefused, ReferenceReused, TermsRefused
+from apps.loans.services.on_time import Payment, pay_on_time
 from apps.loans.services.servicing import LoanFile, open_file
 
 Kind = LoanTransaction.Kind
@@ -40,6 +42,7 @@ class TransactionBrief:
     repeated: bool = False
 
 
+@transaction.atomic
 def record_repayment(
     *, loan_id: UUID, amount: Decimal, value_date: dt.date, source: str, reference: str, actor: Actor, now: dt.datetime
 ) -> TransactionBrief:
@@ -48,6 +51,9 @@ def record_repayment(
     `source`: manual, debit, counter, compensation or third_party. The same reference again changes nothing. Raises `LoanUnknown`,
     `LoanNotRunning`, `AmountRefused`, `ValueDateRefused`, `ReferenceReused`.
     """
+    paid = record_on_time([Payment(loan_id, amount, value_date, source, reference)], actor=actor, now=now)
+    if paid:
+        return paid[0]
     return _record(
         loan_id=loan_id,
         kind=Kind.REPAYMENT,
@@ -59,6 +65,18 @@ def record_repayment(
         actor=actor,
         now=now,
     )
+
+
+@transaction.atomic
+def record_on_time(payments: Sequence[Payment], *, actor: Actor, now: dt.datetime) -> list[TransactionBrief]:
+    """Record, of many payments, those of exactly what fell due today, at once; the others are left for `record_repayment`.
+
+    What was left alone is not said why; nothing is refused here.
+    """
+    actor.require("loans.record")
+    rows = pay_on_time(payments, actor=actor, now=now)
+    publish_many([_recorded(row.loan, row) for row in rows])
+    return [_brief(row.loan, row) for row in rows]
 
 
 def prepay(

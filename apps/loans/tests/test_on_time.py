@@ -1,0 +1,216 @@
+"""Exact payments on their day: the set-based way writes what the replay writes, and leaves alone what is not its business."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from apps.common.actors import Actor
+from apps.common.clock import beijing
+from apps.common.models import OutboxMessage
+from apps.ledger.models import JournalEntry
+from apps.loans import services
+from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
+from apps.loans.services.payments import _record
+from apps.loans.tests.factories import START, SYSTEM, TERMS, a_lender, a_loan, assert_sound, close_through, pay, shared
+from apps.loans.tests.test_sums import random_terms
+
+pytestmark = pytest.mark.django_db
+LONG = bool(os.environ.get("CARLOAN_TEST_LONG"))
+ONE_DAY = dt.timedelta(days=1)
+CENT = Decimal("0.01")
+FIRST_DUE = dt.date(2025, 2, 20)
+
+
+def payment(loan: Loan, amount: Decimal, day: dt.date, reference: str = "") -> services.Payment:
+    return services.Payment(loan.id, amount, day, "debit", reference or f"debit-{day}")
+
+
+def on_time(*payments: services.Payment, actor: Actor = SYSTEM) -> list[services.TransactionBrief]:
+    return services.record_on_time(payments, actor=actor, now=beijing(payments[0].value_date, 12))
+
+
+def by_replay(loan: Loan, amount: Decimal, day: dt.date) -> services.TransactionBrief:
+    return _record(
+        loan_id=loan.id,
+        kind=LoanTransaction.Kind.REPAYMENT,
+        amount=amount,
+        value_date=day,
+        source="debit",
+        reference=f"debit-{day}",
+        params={},
+        actor=SYSTEM,
+        now=beijing(day, 12),
+    )
+
+
+def due_on(loan: Loan, day: dt.date) -> Decimal:
+    """What of a loan falls due on a day and is unpaid."""
+    rows = Instalment.objects.filter(loan=loan, due_date=day).exclude(status="paid")
+    return sum((row.principal - row.paid_principal + row.interest - row.paid_interest for row in rows), Decimal(0))
+
+
+@contextmanager
+def undone():
+    """What happens inside is taken back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def stored(loan: Loan, transaction_id) -> dict[str, object]:
+    """All rows that a payment touches, without surrogate ids."""
+    entries = JournalEntry.objects.filter(reference=str(transaction_id)).order_by("event")
+    fields = [field.name for field in Instalment._meta.concrete_fields if field.name != "id"]
+    news = OutboxMessage.objects.filter(name__startswith="loans.").order_by("id").last()
+    return {
+        "state": Loan.objects.values("state", "settled_on").get(id=loan.id),
+        "balance": LoanBalance.objects.values().get(loan=loan),
+        "run": LoanRun.objects.values().filter(loan=loan).first(),
+        "instalments": list(Instalment.objects.filter(loan=loan).order_by("no").values(*fields)),
+        "amounts": {
+            (row.event, row.component, row.party_ref): (row.target, row.booked)
+            for row in LoanAmount.objects.filter(loan=loan)
+            if row.target or row.booked
+        },
+        "transaction": LoanTransaction.objects.values(
+            "kind", "value_date", "business_date", "amount", "source", "reference", "reverses", "params", "reason", "actor", "created_at"
+        ).get(id=transaction_id),
+        "entries": [
+            (
+                entry.event,
+                entry.business_date,
+                entry.narrative,
+                entry.total,
+                entry.actor,
+                sorted(entry.lines.values_list("account__code", "debit", "credit", "party_ref", "subject_ref", "component")),
+            )
+            for entry in entries
+        ],
+        "news": (news.name, {name: value for name, value in news.payload.items() if name != "transaction_id"}),
+    }
+
+
+@pytest.mark.parametrize("seed", range(8 if LONG else 2))
+def test_what_is_written_is_what_the_replay_writes(seed):
+    dice = random.Random(seed)
+    entity = a_lender()
+    loans = [a_loan(entity, random_terms(dice, start=START, most=8)) for _ in range(30)]
+    day, taken = START, 0
+    for _ in range(75):
+        close_through(entity, day)
+        day += ONE_DAY
+        for loan in loans:
+            amount = due_on(loan, day)
+            if not amount or dice.random() < 0.1:
+                continue
+            with undone():
+                wanted = stored(loan, by_replay(loan, amount, day).id)
+            with transaction.atomic():
+                done = on_time(payment(loan, amount, day))
+                if done:
+                    taken += 1
+                    assert stored(loan, done[0].id) == wanted
+                if dice.random() < 0.2:  # not paid after all: late from now on
+                    transaction.set_rollback(True)
+    assert taken > 20
+    assert_sound(entity)
+
+
+@pytest.fixture
+def entity():
+    return a_lender()
+
+
+@pytest.fixture
+def loan(entity):
+    found = a_loan(entity)
+    close_through(entity, FIRST_DUE - ONE_DAY)
+    return found
+
+
+def test_repayments_take_the_short_way(loan):
+    amount = due_on(loan, FIRST_DUE)
+    with undone():
+        assert [brief.amount for brief in on_time(payment(loan, amount, FIRST_DUE))] == [amount]
+    with CaptureQueriesContext(connection) as asked:
+        brief = pay(loan, str(amount), FIRST_DUE)
+    assert brief.amount == amount
+    assert len(asked) <= 12
+    assert pay(loan, str(amount), FIRST_DUE).repeated
+
+
+@pytest.mark.parametrize(
+    ("more", "days"), [(CENT, 0), (-CENT, 0), (Decimal(0), -1), (Decimal(0), 1)], ids=["too much", "too little", "yesterday", "tomorrow"]
+)
+def test_what_is_not_exact_or_not_of_today_is_left_alone(loan, more, days):
+    assert on_time(payment(loan, due_on(loan, FIRST_DUE) + more, FIRST_DUE + days * ONE_DAY)) == []
+    assert LoanTransaction.objects.filter(loan=loan, kind="repayment").count() == 0
+
+
+def test_what_is_late_is_left_alone(entity, loan):
+    amount = due_on(loan, FIRST_DUE)
+    close_through(entity, FIRST_DUE)
+    assert on_time(payment(loan, amount, FIRST_DUE + ONE_DAY)) == []
+
+
+def test_a_reference_counts_once_and_a_loan_once_a_day(loan):
+    amount = due_on(loan, FIRST_DUE)
+    assert len(on_time(payment(loan, amount, FIRST_DUE), payment(loan, amount, FIRST_DUE, "debit-2"))) == 1
+    assert on_time(payment(loan, amount, FIRST_DUE)) == []
+
+
+def test_a_transaction_of_the_day_leaves_the_rest_to_the_replay(entity, loan):
+    amount = due_on(loan, FIRST_DUE)
+    pay(loan, "100.00", FIRST_DUE, "early-morning")
+    assert on_time(payment(loan, amount - 100, FIRST_DUE)) == []
+    pay(loan, str(amount - 100), FIRST_DUE)
+    assert_sound(entity)
+
+
+def test_the_last_instalment_settles_by_the_replay(entity):
+    loan = a_loan(entity, replace(TERMS, installments=1))
+    close_through(entity, FIRST_DUE - ONE_DAY)
+    amount = due_on(loan, FIRST_DUE)
+    assert on_time(payment(loan, amount, FIRST_DUE)) == []
+    assert pay(loan, str(amount), FIRST_DUE).loan_state == "settled"
+
+
+def test_a_shared_loan_is_paid_in_shares(entity):
+    loan = a_loan(entity, shared(entity))
+    close_through(entity, FIRST_DUE - ONE_DAY)
+    assert len(on_time(payment(loan, due_on(loan, FIRST_DUE), FIRST_DUE))) == 1
+    paid = LoanAmount.objects.filter(loan=loan, event="repayment").values_list("component", "party_ref", "target")
+    assert {(component, party): amount for component, party, amount in paid} == {
+        ("interest", ""): Decimal("436.73"),
+        ("interest", "bank-a"): Decimal("1019.05"),
+        ("principal", ""): Decimal("1242.32"),
+        ("principal", "bank-a"): Decimal("2898.76"),
+    }
+    assert_sound(entity)
+
+
+def test_loans_out_of_sight_are_left_alone(loan):
+    stranger = Actor(kind="staff", label="of nobody", permissions=frozenset({"loans.record"}))
+    assert on_time(payment(loan, due_on(loan, FIRST_DUE), FIRST_DUE), actor=stranger) == []
+
+
+def test_many_take_as_many_statements_as_some(entity):
+    loans = [a_loan(entity) for _ in range(80)]
+    close_through(entity, FIRST_DUE - ONE_DAY)
+    asked = []
+    for part in (loans[:30], loans[30:]):
+        with CaptureQueriesContext(connection) as queries:
+            done = on_time(*(payment(loan, due, FIRST_DUE) for loan, due in [(loan, due_on(loan, FIRST_DUE)) for loan in part]))
+        assert len(done) == len(part)
+        asked.append(len(queries) - len(part))  # what was due was asked for one by one, by this test
+    assert asked[0] == asked[1]
+    assert_sound(entity)
