@@ -98,7 +98,7 @@ def _differences(stored: _Stored, projection: Projection, later: Projection) -> 
         yield "instalments", f": stored {len(stored.instalments)} rows, replayed {len(rows)}"
     if stored.loan.state != projection.state.status.value:
         yield "state", f": stored {stored.loan.state}, replayed {projection.state.status.value}"
-    received = _received(stored.transactions) - _received_elsewhere(stored.loan)
+    received = _received(stored.transactions) + later.state.capitalised - _received_elsewhere(stored.loan)
     in_books = sum((amount for key, amount in stored.booked.items() if key[0] == "repayment"), start=ZERO)
     if received != in_books:
         yield "money", f": received {received}, booked {in_books}"

@@ -28,7 +28,7 @@ def _charged(position: Position, row: Installment, component: Component, day: da
     if component is Component.PRINCIPAL:
         return row.principal
     if component is Component.INTEREST:
-        return row.interest
+        return row.asked_interest
     if component is Component.PENALTY:
         return row.penalty_to(day, position.penalty_rate, position.terms)
     return row.compound_to(day, position.penalty_rate, position.terms)
@@ -125,9 +125,7 @@ def fall_due(position: Position, day: date) -> None:
         row = position.rows[index]
         if position.terms.fees:
             _charge_late_fees(position, row.due_date)
-        position.rows[index] = row.cleared(row.due_date)
-        position.due_count += 1
-        position.balance -= row.principal
+        position.let_fall_due()
         if position.terms.fees:
             position.charge_fees(FeeTime.INSTALMENT, index)
         if position.credit.total > 0:
@@ -143,9 +141,13 @@ def past_due(position: Position, day: date) -> int:
     worst = 0
     for index in range(position.first_open, position.due_count):
         days = position.days_late(position.rows[index], day)
-        if days > worst and any(owed(position, index, part, day) for part in COMPONENTS if part is not Component.FEE):
+        if days > worst and (position.rows[index].cleared_on is None or _owes_besides_fees(position, index, day)):
             worst = days
     return worst
+
+
+def _owes_besides_fees(position: Position, index: int, day: date) -> bool:
+    return any(owed(position, index, part, day) for part in COMPONENTS if part is not Component.FEE)
 
 
 def note_lateness(position: Position, day: date, late: int) -> None:

@@ -5,8 +5,8 @@ the interest already run in it and still to be paid with the row, as an exact nu
 divided by the day count's basis). Rules with worked examples: docs/rules/amortisation.md.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from apps.common.money import CENT, ZERO, round_money
@@ -25,7 +25,8 @@ class Debt:
     `flat_base` is the amount a flat loan bears interest on (its original principal); other methods ignore it.
     `weights` are the shares of custom and step plans that are still to come. In the first `principal_grace` rows no
     principal is asked; the interest of the first `interest_grace` rows is asked with the row after them.
-    Interest of the first row's `extra_units` comes on top of its level instalment.
+    Interest of the first `capitalising` rows becomes principal as each ends. That of the first row's `extra_units` comes on top of
+    its level instalment, or becomes principal with `extra_capitalised`.
     """
 
     balance: Decimal
@@ -38,22 +39,30 @@ class Debt:
     principal_grace: int = 0
     interest_grace: int = 0
     extra_units: int = 0
+    capitalising: int = 0
+    extra_capitalised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Amortisation:
     """Rows of (principal, interest); `installment` is the level amount, or the total of the first row.
 
-    The first `deferring` rows leave their interest to the next one.
+    The first `deferring` rows leave their interest to the next one. `capitalised` is what of the interest of the first rows
+    becomes principal as each ends: it is not asked for, and later rows pay it off.
     """
 
     installment: Decimal
     rows: tuple[tuple[Decimal, Decimal], ...]
     deferring: int = 0
+    capitalised: tuple[Decimal, ...] = ()
 
 
 def amortise(terms: LoanTerms, debt: Debt) -> Amortisation:
     """Pay `debt` off over all its periods by the method of `terms`; the last row takes what is left."""
+    if debt.capitalising:
+        return after_capitalising(terms, debt, lambda rest: amortise(terms, rest))
+    if debt.extra_capitalised and debt.extra_units and len(debt.units) > 1:
+        return _with_first_capitalised(terms, debt)
     if terms.method in _LEVEL:
         installment = _level_installment(terms, debt)
         rows = _level_rows(terms, debt, installment)
@@ -61,6 +70,39 @@ def amortise(terms: LoanTerms, debt: Debt) -> Amortisation:
             installment, rows = _evened_out(terms, debt, installment, rows)
         return Amortisation(installment, tuple(rows), debt.interest_grace)
     return keep_principals(terms, debt, _planned_principals(terms, debt))
+
+
+def after_capitalising(terms: LoanTerms, debt: Debt, plan: Callable[[Debt], Amortisation]) -> Amortisation:
+    """Rows that ask for nothing while their interest becomes principal, and those by which `plan` pays off what it has grown to."""
+    basis, count = BASIS[terms.day_count], debt.capitalising
+    balance, carried = debt.balance, debt.carried
+    grown = []
+    for units in debt.units[:count]:
+        interest = round_money((carried + balance * debt.rate * units) / basis, terms.rounding.value)
+        balance, carried = balance + interest, _NOTHING
+        grown.append(interest)
+    grace = max(debt.principal_grace - count, 0)
+    rest = plan(
+        replace(debt, balance=balance, units=debt.units[count:], carried=_NOTHING, principal_grace=grace, capitalising=0, extra_units=0)
+    )
+    return Amortisation(rest.installment, (*((ZERO, interest) for interest in grown), *rest.rows), capitalised=tuple(grown))
+
+
+def _with_first_capitalised(terms: LoanTerms, debt: Debt) -> Amortisation:
+    """Interest of a first period's extra days becomes principal with the first row, which asks for a regular period's only."""
+    basis, rounding, count = BASIS[terms.day_count], terms.rounding.value, len(debt.units)
+    run = debt.balance * debt.rate
+    whole = round_money(run * debt.units[0] / basis, rounding)
+    asked = round_money(run * (debt.units[0] - debt.extra_units) / basis, rounding)
+    is_level = terms.method in _LEVEL
+    if is_level:
+        installment = _level_installment(terms, debt, grows_by=whole - asked)
+    else:
+        installment = round_money((debt.balance + whole - asked) / count, rounding, terms.multiple) + asked
+    first = min(max(installment - asked, ZERO), debt.balance)
+    rest = replace(debt, balance=debt.balance - first + whole - asked, units=debt.units[1:], extra_units=0)
+    rows = _level_rows(terms, rest, installment) if is_level else keep_principals(terms, rest, [first] * (count - 1)).rows
+    return Amortisation(installment, ((first, whole), *rows), capitalised=(whole - asked,))
 
 
 def keep_installment(terms: LoanTerms, debt: Debt, installment: Decimal) -> Amortisation:
@@ -106,10 +148,11 @@ def _planned_principals(terms: LoanTerms, debt: Debt) -> list[Decimal]:
     return [ZERO] * count
 
 
-def _level_installment(terms: LoanTerms, debt: Debt) -> Decimal:
+def _level_installment(terms: LoanTerms, debt: Debt, *, grows_by: Decimal = ZERO) -> Decimal:
     """(P - B x d_n) / sum of d_k, where d_k discounts row k to today; interest already run counts as owed in row 1.
 
-    Rows of principal grace pay their interest and leave P as it is: today is the day after them.
+    What P grows by when row 1 ends counts as owed then. Rows of principal grace pay their interest and leave P as it is: today is the
+    day after them.
     """
     basis, rate, grace = BASIS[terms.day_count], debt.rate, debt.principal_grace
     discount, discounts = _ONE, _NOTHING
@@ -119,8 +162,8 @@ def _level_installment(terms: LoanTerms, debt: Debt) -> Decimal:
             units -= debt.extra_units
         discount /= 1 + rate * units / basis
         discounts += discount
-        if not index and not grace and debt.carried:
-            present_carried = debt.carried / basis * discount
+        if not index and not grace:
+            present_carried = (debt.carried / basis + grows_by) * discount
     owed = debt.balance + present_carried - debt.balloon * discount
     return round_money(owed / discounts, terms.rounding.value, terms.multiple)
 

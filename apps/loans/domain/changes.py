@@ -11,11 +11,11 @@ from decimal import Decimal
 from enum import Enum
 
 from apps.common.money import ZERO
-from apps.loans.domain.amortisation import Amortisation, Debt, amortise, keep_installment, keep_principals
+from apps.loans.domain.amortisation import Amortisation, Debt, after_capitalising, amortise, keep_installment, keep_principals
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.fees import FeeTime
 from apps.loans.domain.position import Lot, Position, emptied
-from apps.loans.domain.terms import Component, Method
+from apps.loans.domain.terms import Component, GraceInterest, Method
 from apps.loans.domain.transactions import Transaction
 
 _LEVEL = (Method.EQUAL_INSTALLMENT, Method.BALLOON)
@@ -44,6 +44,8 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
     if terms.method is Method.FLAT and balance < before and how is not Replan.NEXT:
         position.flat_base *= balance / before
     rows[index] = replace(rows[index], units_done=units_done, carried=running)
+    grace = min(max(terms.interest_grace - index, 0), len(rows) - index - 1)
+    capitalises = terms.grace_interest is GraceInterest.CAPITALISED
     debt = Debt(
         balance=balance,
         rate=position.rate,
@@ -53,13 +55,17 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
         flat_base=position.flat_base,
         weights=position.shares[index:],
         principal_grace=min(max(terms.principal_grace - index, 0), len(rows) - index - 1),
-        interest_grace=min(max(terms.interest_grace - index, 0), len(rows) - index - 1),
+        interest_grace=0 if capitalises else grace,
+        capitalising=grace if capitalises else 0,
     )
     position.write_plan(index, _plan(position, index, debt, how), balance)
 
 
 def _plan(position: Position, index: int, debt: Debt, how: Replan) -> Amortisation:
     terms = position.terms
+    if debt.capitalising:
+        later = index + debt.capitalising
+        return after_capitalising(terms, debt, lambda rest: _plan(position, later, rest, how))
     if how is Replan.ANEW or (how is Replan.SAME_PRINCIPAL and terms.method in _LEVEL):
         return amortise(terms, debt)
     principals = [row.principal for row in position.rows[index:]]

@@ -23,7 +23,7 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installment:
-    """Principal and interest planned for one period, plus fees charged in it.
+    """Principal and interest planned for one period, plus fees charged in it; `capitalised` of the interest becomes principal.
 
     `bears` is balance x rate in the period: interest runs at `bears / basis` per unit of the day count. Of the
     period's `units`, the first `units_done` were charged at a prepayment or lie in `carried` (interest at an earlier
@@ -38,6 +38,7 @@ class Installment:
     units: int
     principal: Decimal = ZERO
     interest: Decimal = ZERO
+    capitalised: Decimal = ZERO
     bears: Decimal = _NOTHING
     carried: Decimal = _NOTHING
     units_done: int = 0
@@ -65,8 +66,13 @@ class Installment:
         return self.unsettled(Component.PRINCIPAL, self.principal)
 
     @property
+    def asked_interest(self) -> Decimal:
+        """Interest that the row asks for."""
+        return self.interest - self.capitalised
+
+    @property
     def unpaid_interest(self) -> Decimal:
-        return self.unsettled(Component.INTEREST, self.interest)
+        return self.unsettled(Component.INTEREST, self.interest - self.capitalised)
 
     def units_to(self, day: date, terms: LoanTerms) -> int:
         """Units of the period gone by on `day`."""

@@ -39,9 +39,30 @@ def periodic_irr(net_paid_out: Decimal, totals: Sequence[Decimal]) -> float:
     return max(1.0 / v - 1.0, 0.0)
 
 
-def disclosed_rates(terms: LoanTerms, totals: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
-    """(`apr_irr`, `effective_rate`) in percent with 2 decimals, all fees included: IRR x periods, and compounded."""
-    rate = periodic_irr(terms.principal - terms.fee_upfront, totals)
+def _irr_of_parts(net_paid_out: Decimal, later: Sequence[tuple[float, Decimal]], totals: Sequence[Decimal]) -> float:
+    """The rate per period when further parts are paid out later, (periods from the start, amount): by halving on the discount factor."""
+    flows = [(float(no), float(total)) for no, total in enumerate(totals, start=1)]
+    flows += [(periods, -float(amount)) for periods, amount in later]
+    net = float(net_paid_out)
+    if net <= 0 or sum(amount for _periods, amount in flows) < net - 1e-6:
+        raise BadTerms("fees", "the payments do not return what was paid out")
+    low, high = 0.0, 1.0
+    for _ in range(_MAX_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(amount * middle**periods for periods, amount in flows) < net else (low, middle)
+    return max(1.0 / high - 1.0, 0.0)
+
+
+def disclosed_rates(
+    terms: LoanTerms, totals: Sequence[Decimal], *, paid_out: Decimal | None = None, later: Sequence[tuple[float, Decimal]] = ()
+) -> tuple[Decimal, Decimal]:
+    """(`apr_irr`, `effective_rate`) in percent with 2 decimals, all fees included: IRR x periods, and compounded.
+
+    `paid_out` is what the borrower gets at the start, the principal less the fee up front when left out; `later` what comes after it,
+    (periods from the start, amount).
+    """
+    net = terms.principal - terms.fee_upfront if paid_out is None else paid_out
+    rate = _irr_of_parts(net, later, totals) if later else periodic_irr(net, totals)
     a_year = _periods_a_year(terms)
     try:
         effective = (1.0 + rate) ** a_year - 1.0

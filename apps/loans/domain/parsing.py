@@ -27,6 +27,7 @@ from apps.loans.domain.terms import (
     Floating,
     Frequency,
     Funder,
+    GraceInterest,
     LoanTerms,
     Method,
     MonthEnd,
@@ -222,7 +223,10 @@ _QUOTE_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "first_interest": _word(FirstInterest),
     "principal_grace": _whole,
     "interest_grace": _whole,
+    "grace_interest": _word(GraceInterest),
     "interest_free": _whole,
+    "fees": _fees,
+    "tranches": _tranches,
 }
 
 _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
@@ -238,8 +242,6 @@ _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
     "allocation": _word(AllocationOrder),
     "allocation_rules": _allocation_rules,
     "class_bounds": _class_bounds,
-    "fees": _fees,
-    "tranches": _tranches,
     "funders": _funders,
     "borrower_ref": _text,
     "party_ref": _text,

@@ -48,7 +48,7 @@ def payoff_on(position: Position, day: date) -> Payoff:
     for row in position.rows[position.due_count : index]:
         due[Component.PRINCIPAL] += row.unpaid_principal
         due[Component.INTEREST] += row.unpaid_interest
-    principal = sum((row.principal for row in position.rows[index:]), start=ZERO)
+    principal = position.rest(index)
     interest = position.rows[index].interest_to(day, position.terms) if index < len(position.rows) else ZERO
     return Payoff(due, interest, prepayment_fee(position, principal, index), principal, position.credit.total)
 

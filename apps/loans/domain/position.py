@@ -94,7 +94,8 @@ class Position:
     others. `interest_charged` is interest charged apart from the rows, at prepayments; with the rows' own it makes
     the interest accrued so far. `lapses` are the stretches of lateness so far. `payments` are the ids of transactions that
     brought money, `taken_back` what later chargebacks took of allocation n, `fees_charged` the sum of what the terms'
-    own fees charged; `rule` is the order of payment of the transaction at hand, when the terms have one for it.
+    own fees charged, `capitalised` of interest that became principal; `rule` is the order of payment of the transaction at
+    hand, when the terms have one for it.
     """
 
     terms: LoanTerms
@@ -121,6 +122,7 @@ class Position:
     delinquency_pauses: tuple[Span, ...] = ()
     rule: AllocationRule | None = None
     fees_charged: Decimal = ZERO
+    capitalised: Decimal = ZERO
     payments: set[str] = field(default_factory=set)
     taken_back: dict[int, Decimal] = field(default_factory=dict)
     lapses: list[Lapse] = field(default_factory=list)
@@ -160,10 +162,11 @@ class Position:
         for place, (row, (principal, interest)) in enumerate(zip(self.rows[index:], plan.rows, strict=False)):
             bears = (self.flat_base if flat else balance) * self.rate
             carried = row.carried if deferred is None else deferred
-            planned_row = replace(row, principal=principal, interest=interest, bears=bears, carried=carried)
+            capitalised = plan.capitalised[place] if place < len(plan.capitalised) else ZERO
+            planned_row = replace(row, principal=principal, interest=interest, bears=bears, carried=carried, capitalised=capitalised)
             planned.append(planned_row)
             deferred = planned_row.run_numerator(row.units) if place < plan.deferring else _NOTHING
-            balance -= principal
+            balance += capitalised - principal
         beyond = self.rows[index + len(plan.rows) :]
         self.rows = planned + [emptied(row) for row in beyond if row.fee]
 
@@ -176,9 +179,9 @@ class Position:
             base = {
                 FeeBasis.FLAT: ZERO,
                 FeeBasis.AMOUNT: paid_out or self.disbursed,
-                FeeBasis.INSTALMENT: row.principal + row.interest,
+                FeeBasis.INSTALMENT: row.principal + row.asked_interest,
                 FeeBasis.PRINCIPAL: row.principal,
-                FeeBasis.INTEREST: row.interest,
+                FeeBasis.INTEREST: row.asked_interest,
                 FeeBasis.OVERDUE: row.unpaid_principal + row.unpaid_interest,
             }[rule.of]
             fee = rule.amount_of(base, self.terms.rounding.value)
@@ -202,17 +205,24 @@ class Position:
             index += 1
         return index
 
+    def let_fall_due(self) -> None:
+        """Let the next row fall due; what of its interest becomes principal joins the balance of the others."""
+        row = self.rows[self.due_count]
+        self.rows[self.due_count] = row.cleared(row.due_date)
+        self.due_count += 1
+        self.balance += row.capitalised - row.principal
+        self.capitalised += row.capitalised
+
     def pull_in(self, index: int) -> None:
         """Treat rows before `index` as due: their period is over, only their due date moved to a working day."""
-        for row in self.rows[self.due_count : index]:
-            self.rows[self.due_count] = row.cleared(row.due_date)
-            self.due_count += 1
-            self.balance -= row.principal
+        while self.due_count < index:
+            self.let_fall_due()
             self.charge_fees(FeeTime.INSTALMENT, self.due_count - 1)
 
     def rest(self, index: int) -> Decimal:
-        """Principal of the rows from `index` on."""
-        return sum((row.principal for row in self.rows[index:]), start=ZERO)
+        """Principal of the rows from `index` on, without what of their own interest is still to become principal."""
+        rest = sum((row.principal for row in self.rows[index:]), start=ZERO)
+        return rest - sum((row.capitalised for row in self.rows[index:]), start=ZERO) if self.terms.capitalises else rest
 
     def allocate(self, on: date, lot: Lot, installment_no: int | None, component: Component, *, ahead: bool = False) -> None:
         """Record that the money of `lot` went to a component."""
@@ -235,4 +245,4 @@ def blank_installment(period: Period) -> Installment:
 
 def emptied(row: Installment) -> Installment:
     """A row that asks for no more principal and interest than was paid."""
-    return replace(row, principal=ZERO, interest=ZERO, bears=Decimal(0), carried=Decimal(0))
+    return replace(row, principal=ZERO, interest=ZERO, capitalised=ZERO, bears=Decimal(0), carried=Decimal(0))

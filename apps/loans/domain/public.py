@@ -27,7 +27,7 @@ def quote_from_json(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def quote_to_json(quote: Quote) -> dict[str, Any]:
     """The public shape of a quote."""
-    return {
+    answer: dict[str, Any] = {
         "installment": f"{quote.installment:.2f}",
         "total_interest": f"{quote.total_interest:.2f}",
         "fees": f"{quote.fees:.2f}",
@@ -47,6 +47,11 @@ def quote_to_json(quote: Quote) -> dict[str, Any]:
             for row in quote.schedule.rows
         ],
     }
+    for name, amounts in (("fee", quote.schedule.fees), ("capitalised", quote.schedule.capitalised)):
+        for row, amount in zip(answer["schedule"], amounts, strict=False):
+            if amount:
+                row[name] = str(amount)
+    return answer
 
 
 def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, Any]:
@@ -142,7 +147,8 @@ def _row(row: RowState) -> dict[str, Any]:
         "no": installment.no,
         "due_date": installment.due_date.isoformat(),
         "principal": _money(installment.principal),
-        "interest": _money(installment.interest),
+        "interest": _money(installment.asked_interest),
+        **({"capitalised": _money(installment.capitalised)} if installment.capitalised else {}),
         "fee": _money(installment.fee),
         "penalty": _money(row.penalty),
         "paid": _amounts(installment.paid),

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation, Debt, amortise
 from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, periods, running_units
-from apps.loans.domain.terms import FirstInterest, LoanTerms
+from apps.loans.domain.terms import FirstInterest, GraceInterest, LoanTerms
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One instalment of the plan. `days` are calendar days of interest; `balance` is what is left after the row."""
+    """One instalment of the plan. `days` are calendar days of interest; `balance` is what is left after the row.
+
+    `interest` is what the row asks for.
+    """
 
     no: int
     due_date: date
@@ -24,9 +28,15 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Rows whose principal adds up to the amount lent, exactly; `installment` is the total of the first row."""
+    """Rows whose principal adds up to the amount lent and the interest capitalised, exactly; `installment` is the first row's total.
+
+    `capitalised` is interest of the first rows that becomes principal as each ends. In a quote `fees` are what the terms charge
+    with each row, no part of its total; empty when they charge nothing.
+    """
 
     rows: tuple[ScheduleRow, ...]
+    capitalised: tuple[Decimal, ...] = ()
+    fees: tuple[Decimal, ...] = ()
 
     @property
     def installment(self) -> Decimal:
@@ -34,7 +44,8 @@ class Schedule:
 
     @property
     def total_interest(self) -> Decimal:
-        return sum((row.interest for row in self.rows), start=Decimal("0.00"))
+        """All interest, what becomes principal included."""
+        return sum((row.interest for row in self.rows), start=sum(self.capitalised, start=ZERO))
 
 
 def build_schedule(terms: LoanTerms, *, is_working_day: IsWorkingDay | None = None) -> Schedule:
@@ -43,7 +54,8 @@ def build_schedule(terms: LoanTerms, *, is_working_day: IsWorkingDay | None = No
     Raises `BadTerms` when due dates move to working days and no calendar is passed.
     """
     plan = periods(terms, count=terms.rows, opened_on=terms.start, is_working_day=is_working_day)
-    return Schedule(_rows(terms.principal, plan, first_amortisation(terms, plan, terms.principal)))
+    amortisation = first_amortisation(terms, plan, terms.principal)
+    return Schedule(_rows(terms.principal, plan, amortisation), amortisation.capitalised)
 
 
 def first_amortisation(terms: LoanTerms, plan: list[Period], amount: Decimal) -> Amortisation:
@@ -55,7 +67,8 @@ def opening_debt(terms: LoanTerms, plan: list[Period], amount: Decimal) -> Debt:
     """The whole loan on the day it is paid out."""
     units = [period.units for period in plan]
     regular = units[0]
-    if terms.first_interest is FirstInterest.ADDED:
+    capitalising = terms.interest_grace if terms.grace_interest is GraceInterest.CAPITALISED else 0
+    if terms.first_interest is not FirstInterest.BLENDED:
         days = DueDays.of(terms)
         regular = min(regular, running_units(terms.day_count, days.end_of(0), plan[0].end, days.anchor, plan[0].pauses))
     return Debt(
@@ -67,15 +80,20 @@ def opening_debt(terms: LoanTerms, plan: list[Period], amount: Decimal) -> Debt:
         flat_base=amount,
         weights=terms.shares,
         principal_grace=terms.principal_grace,
-        interest_grace=terms.interest_grace,
+        interest_grace=0 if capitalising else terms.interest_grace,
+        capitalising=capitalising,
+        extra_capitalised=terms.first_interest is FirstInterest.CAPITALISED,
     )
 
 
 def _rows(amount: Decimal, plan: list[Period], amortisation: Amortisation) -> tuple[ScheduleRow, ...]:
     balance = amount.quantize(Decimal("0.01"))
-    rows = []
-    for period, (principal, interest) in zip(plan, amortisation.rows, strict=True):
+    rows, grown = [], amortisation.capitalised
+    for place, (period, (principal, interest)) in enumerate(zip(plan, amortisation.rows, strict=True)):
         balance -= principal
+        if place < len(grown):
+            balance += grown[place]
+            interest -= grown[place]
         days = (period.end - period.start).days
         rows.append(ScheduleRow(period.no, period.due_date, days, principal, interest, principal + interest, balance))
     return tuple(rows)

@@ -64,6 +64,7 @@ class LoanState:
     `outstanding` holds all principal not yet repaid, and what is due and unpaid of the rest; `accrued_interest` is
     what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year;
     `owner_ref` an external owner to whom the loan was sold, else empty; `fees_charged` what the terms' own fees charged;
+    `capitalised` the interest that became principal so far;
     `lapses` the stretches on which something was past due, oldest first.
     """
 
@@ -83,6 +84,7 @@ class LoanState:
     owner_ref: str
     is_fraud: bool
     fees_charged: Decimal
+    capitalised: Decimal
     rows: tuple[RowState, ...]
     transactions: tuple[TransactionState, ...]
     allocations: tuple[Allocation, ...]

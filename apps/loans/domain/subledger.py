@@ -19,6 +19,7 @@ from apps.loans.domain.terms import COMPONENTS, Component, Funder
 from apps.loans.domain.transactions import Kind
 
 CREDIT_USED: Final = "credit_used"
+CAPITALISED: Final = "capitalised"
 _ADDS: Final = frozenset({"disbursement", "fee"})
 _ONE_DAY: Final = timedelta(days=1)
 _MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
@@ -78,7 +79,8 @@ NOTHING: Final = Totals(dict.fromkeys(FLOWS, NO_AMOUNTS))
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A transaction, or credit put to use on a due day (`kind` `credit_used`, `transaction_id` of the money that became credit).
+    """A transaction; credit put to use on a due day (`kind` `credit_used`, `transaction_id` of the money that became credit); or
+    interest that became principal (`kind` `capitalised`, `transaction_id` the number of the instalment).
 
     `moved` is what it added to the claim (below zero: took off), `credit` what it added to the customer's credit; `parts` splits `moved`
     by party. `principal` and `credit_after` are the balances after it. A reversed transaction moved nothing; the reversal of one that lies
@@ -235,6 +237,12 @@ def _moves(state: LoanState, first: date) -> list[_Move]:
     for place, told in enumerate(state.transactions):
         if (item := told.transaction).value_date >= first:
             moves.append(((item.value_date, 0, place), _move(told, at_once.get(item.id, {}))))
+    for row in state.rows:
+        installment = row.installment
+        if installment.capitalised and first <= installment.due_date <= state.as_of:
+            became = {**NO_AMOUNTS, Component.INTEREST: -installment.capitalised, Component.PRINCIPAL: installment.capitalised}
+            move = _Move(installment.due_date, CAPITALISED, str(installment.no), installment.capitalised, {Flow.ADJUSTED: became}, ZERO)
+            moves.append(((installment.due_date, -2, installment.no), move))
     arrived = {told.transaction.id: told.transaction.value_date for told in state.transactions}
     for place, ((on, transaction_id), used) in enumerate(later.items()):
         if on >= first:

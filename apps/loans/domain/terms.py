@@ -42,6 +42,7 @@ class Frequency(StrEnum):
 
 
 _FROM_PLAN = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.FLAT, Method.BALLOON)
+_CAPITALISING = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.BALLOON, Method.INTEREST_FIRST)
 _LONGEST_DAYS = {Frequency.MONTH: 31, Frequency.WEEK: 7, Frequency.DAY: 1}
 
 
@@ -173,10 +174,18 @@ class Tranche:
 
 
 class FirstInterest(StrEnum):
-    """How a level instalment takes a first period that is not a regular one: into its amount, or on top of the first row."""
+    """How a plan takes a first period longer than a regular one: into its amount, on top of the first row, or into the principal."""
 
     BLENDED = "blended"
     ADDED = "added"
+    CAPITALISED = "capitalised"
+
+
+class GraceInterest(StrEnum):
+    """Where interest of the first `interest_grace` instalments goes: to the instalment after them, or into the principal."""
+
+    NEXT = "next"
+    CAPITALISED = "capitalised"
 
 
 class Rounding(StrEnum):
@@ -246,6 +255,7 @@ class LoanTerms:
     first_interest: FirstInterest = FirstInterest.BLENDED
     principal_grace: int = 0
     interest_grace: int = 0
+    grace_interest: GraceInterest = GraceInterest.NEXT
     interest_free: int = 0
     floating: Floating | None = None
     penalty_uplift: Decimal = Decimal("0.5")
@@ -292,6 +302,11 @@ class LoanTerms:
     def rows(self) -> int:
         """Rows of the plan as signed: a bullet loan has one, whatever its number of instalments."""
         return 1 if self.method is Method.BULLET else self.installments
+
+    @property
+    def capitalises(self) -> bool:
+        """Whether interest can become principal."""
+        return self.grace_interest is GraceInterest.CAPITALISED or self.first_interest is FirstInterest.CAPITALISED
 
     def check_span(self, installments: int) -> None:
         """Raise `BadTerms` when so many instalments would run for more than 100 years."""
@@ -352,6 +367,16 @@ class LoanTerms:
                 raise BadTerms(field, "must leave an instalment after it")
         if self.interest_free > self.rows:
             raise BadTerms("interest_free", "is more than there are instalments")
+        if self.grace_interest is GraceInterest.CAPITALISED:
+            if self.method not in _CAPITALISING or not self.interest_grace:
+                raise BadTerms("grace_interest", f"capitalised needs interest_grace, and does not go with method {self.method}")
+            if self.method is not Method.INTEREST_FIRST and self.principal_grace < self.interest_grace:
+                raise BadTerms("grace_interest", "capitalised needs a principal_grace as long as interest_grace")
+        if self.first_interest is FirstInterest.CAPITALISED:
+            if self.method not in _CAPITALISING or self.method is Method.INTEREST_FIRST:
+                raise BadTerms("first_interest", f"capitalised does not go with method {self.method}")
+            if self.principal_grace or self.interest_grace or self.even_out:
+                raise BadTerms("first_interest", "capitalised does not go with grace or even_out")
 
     def _check_servicing(self) -> None:
         check_whole("grace_days", self.grace_days, 0, 366)

@@ -51,7 +51,7 @@ def accelerate(position: Position, day: date) -> None:
     """Put all principal not yet due, and the interest run on it, into one row that is due on `day`."""
     terms, index = position.terms, position.open_index(day)
     awaiting = [replace(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
-    rest = position.rows[index:]
+    rest, principal = position.rows[index:], position.rest(index)
     position.rows[position.due_count :] = awaiting
     if rest:
         running = rest[0]
@@ -61,8 +61,9 @@ def accelerate(position: Position, day: date) -> None:
             due_date=day,
             late_since=day,
             units=running.units_to(day, terms),
-            principal=sum((row.principal for row in rest), start=ZERO),
+            principal=principal,
             interest=running.interest_to(day, terms),
+            capitalised=ZERO,
         )
         if last.principal or last.interest or last.fee:
             position.rows.append(last)

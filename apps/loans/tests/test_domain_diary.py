@@ -12,6 +12,7 @@ from apps.loans.domain import (
     AllocationOrder,
     Component,
     FirstInterest,
+    GraceInterest,
     Kind,
     LoanStatus,
     LoanTerms,
@@ -99,7 +100,9 @@ class Diary:
 def payment_stories(draw: st.DrawFn) -> tuple[LoanTerms, list[Transaction], date]:
     terms = draw(loan_terms(most=5))
     plain = FirstInterest.BLENDED
-    terms = replace(terms, every=1, interest_grace=0, first_interest=plain, fees=(), tranches=(), allocation_rules=())
+    terms = replace(
+        terms, every=1, interest_grace=0, grace_interest=GraceInterest.NEXT, first_interest=plain, fees=(), tranches=(), allocation_rules=()
+    )
     rows = build_schedule(terms).rows
     span = (rows[-1].due_date - terms.start).days + 40
     payments = []

@@ -118,7 +118,7 @@ def test_money_beyond_what_is_due_pays_in_advance_where_the_terms_say_so(
 
 
 def test_overdue_then_due_then_in_advance() -> None:
-    order = by_component(*COMPONENTS) + ["advance.interest", "advance.principal"]
+    order = [*by_component(*COMPONENTS), "advance.interest", "advance.principal"]
     terms = small_loan(allocation_rules=[{"order": order}], method="equal_installment")
 
     state = on(terms, [tx("a", "repayment", "2025-03-15", "300")], "2025-03-15")
@@ -139,7 +139,7 @@ def test_all_that_is_left_in_advance_ends_the_loan() -> None:
 
         assert (state.status, str(state.credit)) == (LoanStatus.SETTLED, "2.00")
         assert str(short.payoff.total) == "0.01"
-    only = small_loan(allocation_rules=[{"order": by_component(*COMPONENTS) + ["advance.principal"]}])
+    only = small_loan(allocation_rules=[{"order": [*by_component(*COMPONENTS), "advance.principal"]}])
     left = on(only, [tx("a", "repayment", "2025-02-04", "1210")], "2025-02-04")
     # Interest of 8.00 is paid with the instalment: the last 分 of principal stays with it.
     assert (str(left.outstanding["principal"]), str(left.credit), left.status) == ("0.01", "10.01", LoanStatus.ACTIVE)

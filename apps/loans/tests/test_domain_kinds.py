@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.loans.domain import BadTerms, LoanStatus, RefusedOnEntry, check_entry
-from apps.loans.tests.builders import day, on, shown, tx, yuan
+from apps.loans.tests.builders import car_loan, day, on, paid_on_time, shown, tx, yuan
 from apps.loans.tests.test_domain_replay import small_loan
 
 
@@ -67,6 +67,31 @@ def test_re_amortising_spreads_the_rest_evenly_again() -> None:
 
     # 550.00 / 6
     assert [row[1] for row in totals(state)] == ["91.67"] * 5 + ["91.65"]
+
+
+def test_re_amortising_a_shortened_level_loan_gives_equal_instalments_over_the_rows_there_are() -> None:
+    history = [*paid_on_time(car_loan(), 6), tx("p", "prepayment", "2025-08-05", "30000", mode="shorten")]
+    short = on(car_loan(), history, "2025-08-05")
+    level = [str(row.installment.principal + row.installment.interest) for row in short.rows[6:]]
+    assert level == ["5596.86"] * 11 + ["4888.65"]
+
+    state = on(car_loan(), [*history, tx("x", "re_amortise", "2025-08-06")], "2025-08-06")
+
+    # 63,039.31 and a day's interest of 18.65 with the first, from 6 August over 12 instalments: one amount, and no odd last one.
+    discounts, discount = [], 1.0
+    for row in state.rows[6:]:
+        discount /= 1 + 0.108 * (row.installment.due_date - max(row.installment.start, day("2025-08-06"))).days / 365
+        discounts.append(discount)
+    assert str(state.installment) == f"{(63039.31 * (1 + 0.108 / 365 * discounts[0])) / sum(discounts):.2f}" == "5540.70"
+    again = [str(row.installment.principal + row.installment.interest) for row in state.rows[6:]]
+    assert again[:-1] == ["5540.70"] * 11
+    assert abs(yuan(again[-1]) - yuan("5540.70")) < 1
+    # On the day of the prepayment it takes effect before it, by its rank, and the prepayment shortens the plan again.
+    before = on(car_loan(), [*history, tx("x", "re_amortise", "2025-08-05")], "2025-08-05")
+    assert (len(before.rows), str(before.installment)) == (18, "5596.85")
+    # The term is not long again by itself: `installments` names the old number.
+    longer = on(car_loan(), [*history, tx("x", "re_amortise", "2025-08-06", installments=24)], "2025-08-06")
+    assert str(longer.installment) == "3792.26"
 
 
 def test_re_amortising_can_name_a_new_number_of_instalments() -> None:

@@ -366,3 +366,64 @@ def test_floating_rates_and_their_reset_days() -> None:
     assert reset_dates(Repricing.YEARLY_ANNIVERSARY, start, end) == [day("2025-01-31")]
     assert reset_dates(Repricing.QUARTERLY, start, end)[:2] == [day("2024-04-30"), day("2024-07-31")]
     assert reset_dates(Repricing.MONTHLY, start, end)[:2] == [day("2024-02-29"), day("2024-03-31")]
+
+
+SMALL = {
+    "principal": "1200", "annual_rate": "12", "day_count": "30/360", "start": "2025-01-15", "first_due": "2025-02-15",
+    "method": "equal_principal", "installments": 12,
+}  # fmt: skip
+OPENING = {"name": "opening", "when": "disbursement", "of": "amount", "percent": "2"}
+MONTHLY = {"name": "service", "when": "instalment", "of": "flat", "amount": "1"}
+HALVES = [{"on": "2025-01-15", "amount": "600"}, {"on": "2025-02-15", "amount": "600"}]
+
+
+def cost(**changes: Any) -> tuple[str, ...]:
+    answer = quote_from_json(SMALL | changes)
+    return tuple(answer[name] for name in ("total_interest", "fees", "total_cost", "apr_irr", "effective_rate"))
+
+
+def test_a_quote_counts_the_fees_of_the_terms() -> None:
+    assert cost() == ("78.00", "0.00", "78.00", "12.00", "12.68")
+    assert cost(fees=[MONTHLY]) == ("78.00", "12.00", "90.00", "13.81", "14.72")
+    # 2 % of what is paid out is the same as 24.00 up front, and both add up.
+    assert cost(fees=[OPENING]) == cost(fee_upfront="24") == ("78.00", "24.00", "102.00", "15.92", "17.14")
+    assert cost(fees=[OPENING], fee_upfront="12")[1:3] == ("36.00", "114.00")
+    # A fee for being late is no cost of a loan that is paid in time.
+    assert cost(fees=[{"name": "late", "when": "overdue", "of": "flat", "amount": "8"}]) == cost()
+    rows = quote_from_json(SMALL | {"fees": [MONTHLY]})["schedule"]
+    assert {(row["fee"], row["total"]) for row in rows[:1]} == {("1.00", "112.00")}
+
+
+def test_the_rate_with_fees_is_the_internal_rate_of_return() -> None:
+    totals = [float(row["total"]) + 1 for row in quote_from_json(SMALL | {"fees": [MONTHLY, OPENING]})["schedule"]]
+
+    theirs = pyxirr.irr([-1176.0, *totals])
+
+    assert cost(fees=[MONTHLY, OPENING])[3] == f"{theirs * 1200:.2f}"
+
+
+def test_a_quote_counts_planned_tranches_from_their_days() -> None:
+    # 6.00 on the first 600.00, then 11.50, 10.45 … on 1,150.00: one per cent a month, whenever the money comes.
+    assert cost(tranches=HALVES) == ("75.00", "0.00", "75.00", "12.00", "12.68")
+    assert cost(tranches=HALVES, fees=[OPENING]) == ("75.00", "24.00", "99.00", "16.07", "17.31")
+    rows = quote_from_json(SMALL | {"tranches": HALVES})["schedule"]
+    assert [(row["principal"], row["interest"], row["balance"]) for row in rows[:2]] == [
+        ("50.00", "6.00", "1150.00"), ("104.55", "11.50", "1045.45"),
+    ]  # fmt: skip
+    theirs = pyxirr.irr([-588.0, 56.0 - 588.0, *(float(row["total"]) for row in rows[1:])])
+    assert theirs * 1200 == pytest.approx(16.07, abs=0.005)
+    # In the middle of a period: 15 of 31 days.
+    assert cost(tranches=[HALVES[0], HALVES[1] | {"on": "2025-01-30"}])[0] == "75.00"
+
+
+def test_a_quote_above_the_cap_with_its_fees_is_refused_with_both_numbers() -> None:
+    with pytest.raises(RateAboveCap, match=r"26\.21 %, above the cap of 24\.00 %"):
+        cost(fees=[MONTHLY | {"amount": "8"}])
+    with pytest.raises(RateAboveCap, match=r"above the cap of 16\.00 %"):
+        cost(tranches=HALVES, fees=[OPENING], rate_cap="16")
+
+
+def test_a_tranche_after_the_last_due_date_cannot_be_quoted() -> None:
+    late = [HALVES[0], HALVES[1] | {"on": "2026-02-15"}]
+    with pytest.raises(BadTerms, match="pay this tranche back"):
+        cost(tranches=late)

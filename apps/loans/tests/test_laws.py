@@ -30,6 +30,7 @@ from apps.loans.domain import (
     FirstInterest,
     Frequency,
     Funder,
+    GraceInterest,
     Kind,
     LoanState,
     LoanStatus,
@@ -100,6 +101,21 @@ def tranches_of(draw: st.DrawFn, principal: Decimal, start: date, first_due: dat
 
 
 @st.composite
+def grace_terms(draw: st.DrawFn, method: Method, rows: int) -> dict[str, Any]:
+    """Grace of principal and of interest, and what becomes of interest that is not asked for: often into the principal."""
+    principal = draw(st.integers(0, min(3, rows - 1))) if method in LEVELLED and draw(st.booleans()) else 0
+    interest = draw(st.integers(0, min(3, rows - 1))) if draw(st.booleans()) else 0
+    fits = method is Method.INTEREST_FIRST or (method in CAPITALISING and principal >= interest)
+    into = GraceInterest.CAPITALISED if interest and fits and draw(st.booleans()) else GraceInterest.NEXT
+    may_grow = method in CAPITALISING and not principal and not interest
+    first = draw(st.sampled_from(FirstInterest if may_grow else [FirstInterest.BLENDED, FirstInterest.ADDED]))
+    return {"principal_grace": principal, "interest_grace": interest, "grace_interest": into, "first_interest": first}
+
+
+CAPITALISING = (Method.EQUAL_INSTALLMENT, Method.EQUAL_PRINCIPAL, Method.BALLOON)
+
+
+@st.composite
 def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
     method = draw(st.sampled_from(Method))
     count = draw(st.integers(1, most))
@@ -111,6 +127,8 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
     at_month_end = last_day if month_end is MonthEnd.LAST_DAY else stands_in
     frequency = draw(st.sampled_from([Frequency.MONTH, Frequency.MONTH, Frequency.WEEK, Frequency.DAY]))
     rows = 1 if method is Method.BULLET else count
+    graces = draw(grace_terms(method, rows))
+    even_out = draw(st.booleans()) and graces["first_interest"] is not FirstInterest.CAPITALISED
     weights = [draw(st.integers(0, 50)) for _ in range(count - 1)] if method in (Method.CUSTOM, Method.STEP) else []
     shares = [(Decimal(weight) / Decimal(50 * count)).quantize(Decimal("1E-18")) for weight in weights]
     return LoanTerms(
@@ -128,11 +146,9 @@ def loan_terms(draw: st.DrawFn, *, most: int = 40) -> LoanTerms:
         shares=(*shares, 1 - sum(shares, start=Decimal(0))) if method in (Method.CUSTOM, Method.STEP) else (),
         multiple=draw(st.sampled_from([CENT, CENT, Decimal("0.1"), Decimal(1)])),
         rounding=draw(st.sampled_from(Rounding)),
-        even_out=draw(st.booleans()),
+        even_out=even_out,
         month_end=month_end,
-        first_interest=draw(st.sampled_from(FirstInterest)),
-        principal_grace=draw(st.integers(0, min(3, rows - 1))) if method in LEVELLED and draw(st.booleans()) else 0,
-        interest_grace=draw(st.integers(0, min(3, rows - 1))) if draw(st.booleans()) else 0,
+        **graces,
         interest_free=draw(st.integers(0, min(3, rows))) if draw(st.booleans()) else 0,
         fees=draw(fee_lists),
         allocation_rules=draw(allocation_rules),
@@ -206,12 +222,14 @@ def details(kind: Kind, terms: LoanTerms, when: date, before: list[Transaction])
 @CHEAP
 @given(loan_terms())
 def test_principal_adds_up_and_no_balance_is_ever_negative(terms: LoanTerms) -> None:
-    rows = build_schedule(terms).rows
+    schedule = build_schedule(terms)
+    rows, grown = schedule.rows, schedule.capitalised
 
-    assert sum(row.principal for row in rows) == terms.principal
+    assert sum(row.principal for row in rows) == terms.principal + sum(grown)
+    assert all(amount >= 0 for amount in grown)
     balance = terms.principal
-    for row in rows:
-        balance -= row.principal
+    for place, row in enumerate(rows):
+        balance += (grown[place] if place < len(grown) else 0) - row.principal
         assert row.balance == balance >= 0
         assert row.principal >= 0
         assert row.interest >= 0
@@ -220,6 +238,7 @@ def test_principal_adds_up_and_no_balance_is_ever_negative(terms: LoanTerms) -> 
     assert balance == 0
     if terms.method is Method.EQUAL_INSTALLMENT:
         special = 1 if terms.first_interest is FirstInterest.ADDED else 0
+        special = max(special, len(grown))
         plain = rows[terms.interest_grace + 1 if terms.interest_grace else special :]
         level = {row.total for row in plain[:-1] if row.principal and row.balance}
         assert len(level) <= 1
@@ -326,11 +345,14 @@ def test_every_cent_is_accounted_for(story: tuple[LoanTerms, list[Transaction], 
     charged = state.fees_charged + moved(Component.FEE, Kind.FEE, Kind.ADJUSTMENT) + fees_ahead(state)
     assert outstanding[Component.FEE] == charged - moved(Component.FEE, *settling)
     paid_out = moved(Component.PRINCIPAL, Kind.DISBURSEMENT) if terms.tranches else terms.principal
-    lent = paid_out + moved(Component.PRINCIPAL, Kind.ADJUSTMENT)
+    lent = paid_out + moved(Component.PRINCIPAL, Kind.ADJUSTMENT) + state.capitalised
     assert outstanding[Component.PRINCIPAL] == lent - moved(Component.PRINCIPAL, *settling)
-    assert sum((row.installment.principal for row in state.rows), start=ZERO) + ahead(state) == lent
+    planned = sum((row.installment.capitalised for row in state.rows), start=ZERO)
+    assert planned >= state.capitalised
+    assert sum((row.installment.principal for row in state.rows), start=ZERO) + ahead(state) == lent - state.capitalised + planned
     interest = state.interest_accrued_to(as_of)
-    assert interest == moved(Component.INTEREST, *settling) + outstanding[Component.INTEREST] + state.accrued_interest
+    settled = moved(Component.INTEREST, *settling) + state.capitalised
+    assert interest == settled + outstanding[Component.INTEREST] + state.accrued_interest
     assert state.penalty_accrued_to(as_of) == moved(Component.PENALTY, *settling) + outstanding[Component.PENALTY]
     assert state.compound_accrued_to(as_of) == moved(Component.COMPOUND, *settling) + outstanding[Component.COMPOUND]
     assert all(amount >= 0 for amount in outstanding.values())
