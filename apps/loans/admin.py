@@ -70,9 +70,9 @@ class TransactionInline(_ReadOnlyInline):
 @admin.register(models.Loan)
 class LoanAdmin(CarloanModelAdmin):
     list_display = ("number", "state", "principal", "opened_on", "outstanding", "overdue", "dpd", "next_due_date", "asset_class")
-    list_filter = ("state", "balance__asset_class", "legal_entity")
+    list_filter = ("state", "balance__asset_class", "balance__is_watched", "balance__is_marked", "legal_entity")
     figures = ("outstanding", "overdue", "dpd")
-    search_fields = ("number",)
+    search_fields = ("number", "extras__values")
     list_select_related = ("balance",)
     inlines = (BalanceInline, InstalmentInline, TransactionInline)
 
@@ -151,4 +151,26 @@ class LeaseAdmin(CarloanModelAdmin):
     list_display = ("loan", "kind", "state", "vehicle", "vehicle_name", "deposit", "offsets_deposit", "purchase_price", "ended_on")
     list_filter = ("kind", "state")
     search_fields = ("loan__number", "vehicle")
+    list_select_related = ("loan",)
+
+
+@admin.register(models.CompensationClaim)
+class CompensationClaimAdmin(CarloanModelAdmin):
+    list_display = ("loan", "payer", "transaction", "created_at")
+    search_fields = ("loan__number", "payer")
+    list_select_related = ("loan", "transaction")
+
+
+@admin.register(models.ClaimRecovery)
+class ClaimRecoveryAdmin(CarloanModelAdmin):
+    list_display = ("claim", "recovered_on", "amount", "note", "actor")
+    search_fields = ("claim__loan__number", "claim__payer")
+    list_select_related = ("claim",)
+    date_hierarchy = "recovered_on"
+
+
+@admin.register(models.LoanExtras)
+class LoanExtrasAdmin(CarloanModelAdmin):
+    list_display = ("loan", "values")
+    search_fields = ("loan__number", "values")
     list_select_related = ("loan",)

@@ -17,7 +17,7 @@ from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
 from apps.common.errors import CarloanError
 from apps.organisations import services, tasks
-from apps.organisations.models import Branch, BusinessDay, LegalEntity, Parameter, SecondFactorEnrolment, StepRun, User
+from apps.organisations.models import Branch, BusinessDay, ExtraField, LegalEntity, Parameter, SecondFactorEnrolment, StepRun, User
 
 # Keys of second factors are nobody's to see.
 for device in (TOTPDevice, StaticDevice):
@@ -84,6 +84,13 @@ class ParameterAdmin(CarloanModelAdmin):
         scope = request.user.data_scope  # type: ignore[union-attr]
         rows = Parameter.objects.all()
         return rows if scope.kind == "all" else rows.filter(Q(legal_entity=None) | Q(legal_entity_id=scope.owner_id))
+
+
+@admin.register(ExtraField)
+class ExtraFieldAdmin(CarloanModelAdmin):
+    list_display = ("name", "about", "kind", "label_zh", "label_en", "is_required", "is_retired", "legal_entity")
+    list_filter = ("kind", "is_retired")
+    list_select_related = ("legal_entity",)
 
 
 @admin.register(BusinessDay)

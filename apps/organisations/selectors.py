@@ -19,7 +19,6 @@ from apps.common.scope import ScopedQuerySet
 from apps.organisations.domain import EntityBrief, extra_value, parameter_value
 from apps.organisations.models import BusinessDay, ExtraField, LegalEntity, StepRun
 
-
 # Of the rows of a code that are in force, the most specific one. Plain SQL: deeds on loans ask this each time.
 _IN_FORCE: Final = """
     SELECT DISTINCT ON (row.code) row.code, row.kind, row.value::text

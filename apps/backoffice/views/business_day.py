@@ -28,6 +28,7 @@ SHOWN_JOBS = 20
 STEP_NAMES = {
     "late": _("late items"),
     "penalty": _("penalty interest"),
+    "marks": _("marks by other loans"),
     "accrual": _("interest accrual"),
     "classification": _("classification"),
     "provisions": _("provisions"),
@@ -35,6 +36,7 @@ STEP_NAMES = {
     "totals": _("totals of the books"),
     "close": _("close of the day"),
     "falls_due": _("instalments fall due"),
+    "lease_deposits": _("deposits of leases"),
     "rate_resets": _("rate resets"),
     "vouchers": _("vouchers that ran out"),
     "debit_orders": _("debit orders"),
