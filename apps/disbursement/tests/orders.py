@@ -24,8 +24,8 @@ from apps.disbursement.tests.factories import DAY, NOON, SYSTEM, a_customer, a_l
 from apps.documents import services as documents
 from apps.documents.tests.factories import company
 from apps.organisations.models import LegalEntity
-from apps.products.domain import OptionFacts, Plan, ProductFacts, Wish, plan_to_json, price
-from apps.products.models import Brand, Series, VehicleModel
+from apps.products.domain import KIND_OF_LEASE, OptionFacts, Plan, ProductFacts, Wish, plan_to_json, price
+from apps.products.models import Brand, Product, ProductVersion, Series, VehicleModel
 
 AMOUNT = Decimal("80000.00")
 PRICE = Decimal("100000.00")
@@ -61,16 +61,16 @@ class SignedOrder:
         return Disbursement.objects.get(id=self.disbursement.id)
 
 
-def a_plan(entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT) -> Plan:
+def a_plan(entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT, lease_type: str = "direct") -> Plan:
     """12 equal instalments at 9 %."""
     option = OptionFacts(new_id(), "12", 12, "equal_installment", Decimal(0), Decimal(0), Decimal(0))
     product = ProductFacts(
-        id=new_id(),
+        id=_version(entity, day, lease_type).id,
         product_id=new_id(),
         legal_entity_id=entity.id,
-        code="car_direct",
+        code=f"car_{lease_type}",
         version=1,
-        kind="car_lease_direct",
+        kind=KIND_OF_LEASE[lease_type],
         state="on_sale",
         name="正租 12 期",
         financing_party=entity.name,
@@ -99,6 +99,16 @@ def a_plan(entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT)
     return price(product, option, wish, amount)
 
 
+def _version(entity: LegalEntity, day: dt.date, lease_type: str) -> ProductVersion:
+    """The product version that the plan is of, as the books ask for it."""
+    product, _new = Product.objects.get_or_create(legal_entity=entity, code=f"car_{lease_type}", kind=KIND_OF_LEASE[lease_type])
+    terms = {"name": "正租 12 期", "amount_min": 10_000, "amount_max": 5_000_000, "max_ltv": {"ice": "0.8"}, "rates": {"A": "0.09"}}
+    terms |= {"rate_min": Decimal("0.05"), "rate_max": Decimal("0.2"), "day_count": "30/360", "penalty_uplift": Decimal("0.5")}
+    terms |= {"guarantee": "credit", "financing_party": entity.name, "on_sale_from": day}
+    found: ProductVersion = ProductVersion.objects.get_or_create(product=product, version=1, defaults=terms)[0]
+    return found
+
+
 @cache
 def _signed_pdf() -> bytes:
     """A file that the lender has really signed, the same for all tests of a run; needs the sandbox's time stamps once."""
@@ -123,7 +133,7 @@ def a_signed_order(entity: LegalEntity | None = None, *, lease_type: str = "dire
     customer = a_customer(entity)
     consultant = ConsultantFactory(shop=ShopFactory(dealer=DealerFactory(legal_entity=entity, active=True)))
     day = clock.local_date(signed_at)
-    plan = a_plan(entity, day=day)
+    plan = a_plan(entity, day=day, lease_type=lease_type)
     application = Application.objects.create(
         legal_entity=entity,
         number=f"CL{new_id().hex[-12:]}",
