@@ -19,13 +19,14 @@ from apps.disbursement import selectors, services
 from apps.disbursement.models import BankNotice, Disbursement, Funder, FundingAccount, Voucher
 from apps.disbursement.services import transfers
 from apps.disbursement.tests.factories import DAY, NOON, SYSTEM, a_funder, a_lender, staff
-from apps.disbursement.tests.orders import AMOUNT, SignedOrder, a_signed_order
+from apps.disbursement.tests.orders import AMOUNT, PRICE, SignedOrder, a_signed_order
 from apps.documents import selectors as documents_read
 from apps.documents import services as documents
 from apps.flows import selectors as flows
 from apps.ledger import selectors as ledger
 from apps.loans import selectors as loans
 from apps.messaging.models import Message
+from apps.products.models import ProductVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +100,21 @@ def test_the_whole_way(order, sandbox):
 
     services.use_voucher(voucher_id=voucher(order).id, actor=order.consultant_actor, now=NOON)
     assert (order.state(), voucher(order).state) == ("delivered", "settled")
+
+
+def test_a_direct_lease_is_booked_as_its_product_says(order, sandbox):
+    terms = {"is_finance_lease": True, "offsets_deposit": True, "purchase_price": Decimal("100.00")}
+    ProductVersion.objects.filter(product__legal_entity=order.entity).update(**terms)
+    approve(order)
+    outbox.dispatch()
+    sandbox.deliver_callbacks()
+    outbox.dispatch()
+    loan = loans.loan_by_application(order.application.id)
+    assert ledger.balance("1531", order.entity.id) - ledger.balance("1532", order.entity.id) == AMOUNT
+    assert ledger.balance("1303", order.entity.id) == 0
+    view = loans.lease_view(loans.loan_of(loan.id), DAY)
+    assert (view.lease.kind, view.is_customers, view.lease.offsets_deposit) == ("direct", False, True)
+    assert (view.lease.deposit, view.lease.purchase_price) == (PRICE - AMOUNT, Decimal("100.00"))
 
 
 def test_the_car_may_leave_before_the_transfer_arrives(order, sandbox):
