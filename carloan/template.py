@@ -18,7 +18,7 @@ _LOCK = 4_021_977  # any number; one builder at a time on a server
 def name() -> str:
     """The template's name: changes with every migration and every pinned library."""
     digest = hashlib.sha256()
-    for path in [*sorted(BASE_DIR.glob("apps/*/migrations/*.py")), BASE_DIR / "requirements.txt"]:
+    for path in [*sorted(BASE_DIR.glob("apps/*/migrations/*.[ps]*")), BASE_DIR / "requirements.txt"]:
         digest.update(str(path.relative_to(BASE_DIR)).encode() + path.read_bytes())
     return f"carloan_template_{digest.hexdigest()[:12]}"
 

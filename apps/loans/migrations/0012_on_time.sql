@@ -11,7 +11,11 @@ BEGIN
         SELECT pay.id, pay.loan_id, pay.amount, pay.source, pay.reference, run.parts, run.parties, run.is_suspended, run.vat_rate,
                due.no, due.principal, due.interest, next.due_date AS next_due_date,
                run.accrued AS accrued_before, loans_accrued(run, today) AS accrued,
-               coalesce(before.own, b.principal) AS own_principal,
+               coalesce(before.own, b.principal) AS own_principal, CASE WHEN run.parts IS NULL THEN due.principal ELSE (
+                   SELECT coalesce(sum(p.now - p.was), 0)
+                     FROM unnest(run.parties, loans_parts(coalesce(before.principal, 0), run.parts),
+                                 loans_parts(coalesce(before.principal, 0) + due.principal, run.parts)) AS p(party, was, now)
+                    WHERE p.party = '') END AS own_paid,
                coalesce(before.interest, 0) AS interest_before, coalesce(before.principal, 0) AS principal_before
           FROM json_to_recordset(payments) AS pay (id uuid, loan_id uuid, amount numeric, source text, reference text)
           JOIN loans_loan loan ON loan.id = pay.loan_id AND loan.state = 'active' AND NOT loan.is_lease
@@ -64,13 +68,11 @@ BEGIN
     ), moved AS MATERIALIZED (
         SELECT repaid.id, repaid.loan_id, 'repayment' AS event, repaid.component, repaid.party, repaid.amount FROM repaid WHERE repaid.amount <> 0
         UNION ALL
-        SELECT able.id, able.loan_id, 'provision', 'principal', '', own.provision
-          FROM able, LATERAL (
-            SELECT round((able.own_principal - coalesce(sum(repaid.amount), 0)) * provision_rate, 2)
-                   - round(able.own_principal * provision_rate, 2) AS provision
-              FROM repaid WHERE repaid.id = able.id AND repaid.component = 'principal' AND repaid.party = ''
-          ) own
-         WHERE own.provision <> 0
+        SELECT id, loan_id, 'provision', 'principal', '', provision
+          FROM (SELECT able.id, able.loan_id,
+                       round((able.own_principal - able.own_paid) * provision_rate, 2) - round(able.own_principal * provision_rate, 2) AS provision
+                  FROM able) own
+         WHERE provision <> 0
     ), noted AS (
         INSERT INTO loans_loanamount AS a (loan_id, event, component, party_ref, target, booked)
         SELECT moved.loan_id, moved.event, moved.component, moved.party, moved.amount, moved.amount FROM moved

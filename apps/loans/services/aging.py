@@ -19,8 +19,8 @@ LOANS_PER_PART: Final = 20_000
 _PLAIN: Final = "run.is_plain AND (run.next_event_on IS NULL OR run.next_event_on > %(to)s)"
 _LATE: Final = f"""loans_loanrun run JOIN loans_loanbalance b ON b.loan_id = run.loan_id
     WHERE run.legal_entity_id = %(entity)s AND {_PLAIN} AND b.as_of < %(to)s AND b.next_due_date < %(to)s"""
-_TURNING: Final = f"""loans_loanrun run
-    WHERE run.legal_entity_id = %(entity)s AND {_PLAIN} AND (run.next_due_on <= %(to)s OR run.ends_on <= %(to)s)"""
+_IS_TURNING: Final = f"run.legal_entity_id = %(entity)s AND {_PLAIN} AND (run.next_due_on <= %(to)s OR run.ends_on <= %(to)s)"
+_TURNING: Final = f"loans_loanrun run WHERE {_IS_TURNING}"
 
 _PARTS: Final = """
     SELECT (array_agg(loan_id ORDER BY loan_id))[1], (array_agg(loan_id ORDER BY loan_id DESC))[1]
@@ -35,7 +35,8 @@ _AGE: Final = f"""
     WITH late AS (
         SELECT run.* FROM {_LATE} AND run.loan_id = ANY(%(loans)s)
     ), fresh AS (
-        SELECT i.id, i.loan_id, i.due_date, i.status, i.penalty AS old_penalty, i.compound AS old_compound,
+        SELECT i.id, i.loan_id, r.is_suspended, r.vat_rate, r.parties, r.parts,
+               i.due_date, i.status, i.penalty AS old_penalty, i.compound AS old_compound,
                i.principal - i.paid_principal - i.waived_principal AS principal,
                i.interest - i.paid_interest - i.waived_interest AS interest,
                i.fee - i.paid_fee - i.waived_fee AS fee,
@@ -52,32 +53,31 @@ _AGE: Final = f"""
         UPDATE loans_instalment i SET penalty = f.penalty, compound = f.compound
           FROM fresh f WHERE i.id = f.id AND (f.penalty <> f.old_penalty OR f.compound <> f.old_compound)
     ), loan AS (
-        SELECT loan_id, sum(penalty - old_penalty) AS more_penalty, sum(compound - old_compound) AS more_compound,
+        SELECT loan_id, is_suspended, vat_rate, parties, parts,
+               sum(penalty - old_penalty) AS more_penalty, sum(compound - old_compound) AS more_compound,
                sum(penalty - settled_penalty) AS penalty, sum(compound - settled_compound) AS compound,
                coalesce(sum(principal + interest + fee + penalty - settled_penalty + compound - settled_compound)
                         FILTER (WHERE status = 'overdue'), 0) AS overdue,
                coalesce(%(to)s - min(due_date) FILTER (WHERE principal + interest + penalty - settled_penalty + compound
                         - settled_compound <> 0), 0) AS dpd
-          FROM fresh GROUP BY loan_id
+          FROM fresh GROUP BY loan_id, is_suspended, vat_rate, parties, parts
     ), stood AS (
         UPDATE loans_loanbalance b
            SET as_of = %(to)s, penalty = l.penalty, compound = l.compound, overdue = l.overdue, dpd = l.dpd,
                accrued_interest = b.accrued_interest + loans_accrued(run, %(to)s) - loans_accrued(run, b.as_of)
           FROM loan l JOIN loans_loanrun run ON run.loan_id = l.loan_id WHERE b.loan_id = l.loan_id
     ), total AS (
-        SELECT l.loan_id, 'penalty' AS component, l.more_penalty AS more,
+        SELECT l.*, 'penalty' AS component, l.more_penalty AS more,
                (SELECT sum(i.penalty) FROM loans_instalment i WHERE i.loan_id = l.loan_id) AS was FROM loan l WHERE l.more_penalty <> 0
         UNION ALL
-        SELECT l.loan_id, 'compound', l.more_compound,
+        SELECT l.*, 'compound', l.more_compound,
                (SELECT sum(i.compound) FROM loans_instalment i WHERE i.loan_id = l.loan_id) FROM loan l WHERE l.more_compound <> 0
     ), part AS (
-        SELECT t.loan_id, t.component, r.is_suspended, r.vat_rate, '' AS party, t.was, t.was + t.more AS now
-          FROM total t JOIN late r ON r.loan_id = t.loan_id WHERE r.parts IS NULL
+        SELECT loan_id, component, is_suspended, vat_rate, '' AS party, was, was + more AS now FROM total WHERE parts IS NULL
         UNION ALL
-        SELECT t.loan_id, t.component, r.is_suspended, r.vat_rate, p.party, p.was, p.now
-          FROM total t JOIN late r ON r.loan_id = t.loan_id,
-               unnest(r.parties, loans_parts(t.was, r.parts), loans_parts(t.was + t.more, r.parts)) AS p(party, was, now)
-         WHERE r.parts IS NOT NULL
+        SELECT t.loan_id, t.component, t.is_suspended, t.vat_rate, p.party, p.was, p.now
+          FROM total t, unnest(t.parties, loans_parts(t.was, t.parts), loans_parts(t.was + t.more, t.parts)) AS p(party, was, now)
+         WHERE t.parts IS NOT NULL
     ), moved AS (
         SELECT loan_id, 'penalty' AS event, component, party, now - was AS amount FROM part WHERE party <> ''
         UNION ALL
@@ -99,23 +99,25 @@ _AGE: Final = f"""
     SELECT '', '', '', 0, (SELECT count(*) FROM loan)
 """
 
+# No part of the statement joins another: each joins tables by key, so that the cost per loan stays the same.
 _TURN: Final = f"""
-    WITH turning AS (
-        SELECT run.*, coalesce(run.next_due_on <= %(to)s, false) AS falls_due, run.ends_on <= %(to)s AS turns
-          FROM {_TURNING} AND run.loan_id = ANY(%(loans)s)
+    WITH turning AS MATERIALIZED (
+        SELECT run AS old, run.loan_id, run.next_due_on, run.grace_days, run.row_no,
+               coalesce(run.next_due_on <= %(to)s, false) AS falls_due,
+               run.ends_on <= %(to)s AS turns, due.no AS due_no, coalesce(due.interest, 0) AS charged,
+               coalesce(due.principal - due.paid_principal - due.waived_principal, 0) AS principal,
+               coalesce(due.interest - due.paid_interest - due.waived_interest, 0) AS interest
+          FROM loans_loanrun run
+          LEFT JOIN loans_instalment due ON run.next_due_on <= %(to)s AND due.loan_id = run.loan_id
+                AND due.no = ANY(ARRAY[run.row_no - 1, run.row_no]) AND due.due_date = run.next_due_on
+         WHERE {_IS_TURNING} AND run.loan_id = ANY(%(loans)s)
     ), fallen AS (
-        UPDATE loans_instalment i SET status = 'due'
-          FROM turning t
-         WHERE t.falls_due AND i.loan_id = t.loan_id AND i.no = ANY(ARRAY[t.row_no - 1, t.row_no]) AND i.due_date = t.next_due_on
-        RETURNING i.loan_id, i.no, i.interest AS charged,
-                  i.principal - i.paid_principal - i.waived_principal AS principal,
-                  i.interest - i.paid_interest - i.waived_interest AS interest
+        UPDATE loans_instalment i SET status = 'due' FROM turning t WHERE i.loan_id = t.loan_id AND i.no = t.due_no
     ), stood AS (
         UPDATE loans_loanbalance b
-           SET as_of = %(to)s, interest = b.interest + coalesce(f.interest, 0), principal_due = b.principal_due + coalesce(f.principal, 0),
-               accrued_interest = b.accrued_interest + loans_accrued(run, %(to)s) - loans_accrued(run, b.as_of) - coalesce(f.charged, 0)
-          FROM turning t JOIN loans_loanrun run ON run.loan_id = t.loan_id LEFT JOIN fallen f ON f.loan_id = t.loan_id
-         WHERE b.loan_id = t.loan_id
+           SET as_of = %(to)s, interest = b.interest + t.interest, principal_due = b.principal_due + t.principal,
+               accrued_interest = b.accrued_interest + loans_accrued(t.old, %(to)s) - loans_accrued(t.old, b.as_of) - t.charged
+          FROM turning t WHERE b.loan_id = t.loan_id
     )
     UPDATE loans_loanrun run
        SET next_due_on = CASE WHEN t.falls_due THEN due.due_date ELSE run.next_due_on END,
@@ -131,8 +133,7 @@ _TURN: Final = f"""
            carried = CASE WHEN t.turns THEN 0 ELSE run.carried END,
            interest = CASE WHEN t.turns THEN coalesce(next.interest, 0) ELSE run.interest END
       FROM turning t
-      LEFT JOIN fallen f ON f.loan_id = t.loan_id
-      LEFT JOIN loans_instalment due ON due.loan_id = t.loan_id AND due.no = f.no + 1
+      LEFT JOIN loans_instalment due ON due.loan_id = t.loan_id AND due.no = t.due_no + 1
       LEFT JOIN loans_instalment next ON t.turns AND next.loan_id = t.loan_id AND next.no = t.row_no + 1
      WHERE run.loan_id = t.loan_id
 """
