@@ -52,6 +52,7 @@ _FIGURES: Final = (
     ("annual_rate", _("Annual rate in percent")),
     ("dpd", _("Days past due")),
 )
+_PLAIN: Final = ("annual_rate", "dpd")
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,18 @@ def effect_of(preview: Mapping[str, Any]) -> Effect | None:
     before, after = preview["before"], preview["after"]
     was, becomes = _flat(before), _flat(after)
     return Effect(
-        figures=tuple((str(label), was[name], becomes[name], was[name] != becomes[name]) for name, label in _FIGURES),
+        figures=tuple((str(label), _figure(name, was), _figure(name, becomes), was[name] != becomes[name]) for name, label in _FIGURES),
         rows=tuple(_rows(before["schedule"], after["schedule"])),
         others=tuple(preview.get("others", ())),
         journal=tuple(preview["journal"]),
     )
+
+
+def _figure(name: str, figures: Mapping[str, str]) -> str:
+    """A figure as people read it: the state in words, amounts with separators."""
+    if name == "status":
+        return str(loans.STATE_NAMES.get(figures[name], figures[name]))
+    return figures[name] if name in _PLAIN else f"{Decimal(figures[name]):,.2f}"
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -16,9 +18,14 @@ from pytest_django.live_server_helper import LiveServer
 
 from apps.applications.models import Application
 from apps.backoffice.tests.factories import House, open_house
-from apps.disbursement.tests.factories import DAY, LoanInTests
+from apps.common import clock
+from apps.common.actors import Actor
+from apps.common.models import ChangeRequest
+from apps.disbursement.tests.factories import DAY, NOON, SYSTEM, LoanInTests
 from apps.disbursement.tests.orders import SignedOrder
 from apps.ledger.models import JournalEntry
+from apps.loans import services as loans
+from apps.loans.domain.funding import FundingFeeKind, FundingFeeLine
 from apps.organisations.models import User
 from apps.organisations.tests.support import KEY_HEX, code_now
 from tests.browser.conftest import WIDTHS, assert_accessible, assert_fits, elsewhere
@@ -36,6 +43,7 @@ class Scene:
     third: Application
     payment: SignedOrder
     loan: LoanInTests
+    operation: ChangeRequest
     everybody: User
 
 
@@ -64,7 +72,12 @@ def set_scene() -> Scene:
     house = open_house()
     loan = house.late_loan()
     house.close_days(1)
-    house.proposal(house.staff("finance"))
+    finance = house.staff("finance")
+    house.proposal(finance)
+    agreed = FundingFeeLine(kind=FundingFeeKind.GUIDE, payer_ref="bank-a", payee_ref="own", basis_ref="bank-a", rate=Decimal("0.02"))
+    loans.agree_funding(
+        legal_entity_id=house.entity.id, party_ref="bank-a", number="FA-1", effective_from=DAY, fees=[agreed], actor=SYSTEM, now=NOON
+    )
     return Scene(
         house=house,
         order=house.order_in_review(910),
@@ -72,6 +85,14 @@ def set_scene() -> Scene:
         third=house.order_in_review(912),
         payment=house.payment(),
         loan=loan,
+        operation=loans.propose_operation(
+            operation="waiver",
+            loan_id=loan.id,
+            data={"value_date": f"{DAY + dt.timedelta(days=1)}", "penalty": "5.00"},
+            reason="agreed with the customer",
+            actor=Actor.of(finance),
+            now=clock.now(),
+        ),
         everybody=house.staff(
             "credit_reviewer", "disbursement_reviewer", "finance", "collector", "entity_admin", "auditor", display_name="钱敏"
         ),
@@ -100,8 +121,18 @@ def pages_of(scene: Scene) -> list[str]:
         f"/backoffice/loans/{scene.loan.id}/statement/",
         "/backoffice/eod/",
         "/backoffice/approvals/",
+        f"/backoffice/approvals/{scene.operation.id}/",
+        *counter_of(scene),
         *books_of(scene),
     ]
+
+
+def counter_of(scene: Scene) -> list[str]:
+    """The counter, taking loans over, and the funding parties."""
+    desk = f"/backoffice/counter/{scene.loan.id}/"
+    statement = f"/backoffice/funders/statement/?party=bank-a&start={DAY}&end={DAY}"
+    return ["/backoffice/counter/", desk, f"{desk}extension/", "/backoffice/take-over/", "/backoffice/funders/", statement,
+            "/backoffice/funders/agreements/"]  # fmt: skip
 
 
 def books_of(scene: Scene) -> list[str]:
@@ -124,6 +155,17 @@ def test_every_page_is_accessible_and_fits(scene: Scene, open_as: Opener, width:
         assert_fits(page)
         if width == "phone" or path in pages_of(scene):
             assert_accessible(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_operation_shows_before_and_after(scene: Scene, open_as: Opener, width: str) -> None:
+    """The schedule and the entries of a preview are the widest tables of the counter."""
+    page = open_as(scene.everybody, f"/backoffice/counter/{scene.loan.id}/extension/", width)
+    page.locator("[name=installments]").fill("48")
+    page.click("button[value=preview]")
+    expect(page.locator("button[value=propose]")).to_be_visible()
+    assert_fits(page)
+    assert_accessible(page)
 
 
 def test_every_page_is_legible_in_the_dark(scene: Scene, open_as: Opener) -> None:

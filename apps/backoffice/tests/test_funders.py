@@ -7,6 +7,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from rest_framework.test import APIClient
 
 from apps.common import clock
 from apps.common.clock import beijing
@@ -134,6 +135,31 @@ def test_the_statement_is_a_page_a_table_and_a_paper(entity, people):
     assert (paper["Content-Type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
     assert finance.get("/backoffice/funders/statement/", PERIOD | {"party": "nobody"}).status_code == 404
     assert finance.get("/backoffice/funders/statement/", PERIOD | {"start": "2025-03-01"}).status_code == 422
+
+
+def test_the_api_tells_the_same(entity):
+    loan = a_loan(entity, shared(entity))
+    close_through(entity, DUE)
+
+    def client_of(lender, *roles):
+        client = APIClient()
+        client.force_authenticate(UserFactory(legal_entity=lender, roles=list(roles)))
+        return client
+
+    finance, days = client_of(entity, "finance"), {"first": "2025-02-01", "last": "2025-02-20"}
+    assert finance.get("/api/v1/funders").json() == ["bank-a"]
+    answer = finance.get("/api/v1/funders/bank-a/statement", days).json()
+    statement = told(entity)
+    assert [(row["code"], row["closing"]) for row in answer["accounts"]] == [(row.code, str(row.closing)) for row in statement.accounts]
+    (row,) = answer["loans"]
+    assert (row["number"], row["share"], row["closing"]) == (loan.number, 7000, str(statement.loans[0].closing))
+    assert Decimal(row["closing"]) == sum(
+        sign * Decimal(row[name])
+        for name, sign in (("opening", 1), ("disbursed", 1), ("charged", 1), ("collected", -1), ("waived", -1), ("adjusted", 1))
+    )
+    assert finance.get("/api/v1/funders/bank-a/statement").status_code == 422
+    assert client_of(a_lender(), "finance").get("/api/v1/funders/bank-a/statement", days).status_code == 404
+    assert client_of(entity, "collector").get("/api/v1/funders/bank-a/statement", days).status_code == 403
 
 
 def test_it_is_for_the_lender_s_own_finance(entity, people, at_desk):

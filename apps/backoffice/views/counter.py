@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.backoffice import counter_page
 from apps.backoffice.access import StaffRequest, show, staff_page
+from apps.backoffice.loan_page import STATES
 from apps.common.errors import CarloanError, NotFound
 from apps.common.models import ChangeRequest
 from apps.customers import selectors as customers
@@ -53,12 +54,15 @@ def desk(request: StaffRequest, loan_id: UUID) -> HttpResponse:
     """One loan at the counter: where it stands, what can be done, what was proposed."""
     loan = _loan(request, loan_id)
     day = _day(loan)
-    running = loan.state in ("active", "overdue")
+    standing = loans.standing_of(loan, day)
     context = {
         "loan": loan,
+        "standing": standing,
+        "tone": STATES.get(standing.brief.state, ""),
+        "state": loans.STATE_NAMES[standing.brief.state],
         "customer": customers.brief(loan.borrower_ref),
         "day": day,
-        "payoff": loans.payoff_quote(loan_id=loan.id, on=day) if running else None,
+        "payoff": standing.payoff if standing.brief.state in ("active", "overdue") else None,
         "groups": counter_page.groups(),
         "changes": counter_page.changes_of(loan, request.user),
     }

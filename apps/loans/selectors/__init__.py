@@ -30,6 +30,7 @@ from apps.loans.selectors.funding import (
 from apps.loans.selectors.lease import DepositMove, DepositStatement, LeaseView, deposit_between, lease_view
 from apps.loans.selectors.loans import (
     KIND_NAMES,
+    STATE_NAMES,
     DayBeforeLoan,
     LoanBrief,
     LoanNotRunning,
@@ -64,7 +65,7 @@ from apps.loans.selectors.periods import (
     party_statements,
     statement_for,
 )
-from apps.loans.selectors.security import SecuredBy, Security, security_of
+from apps.loans.selectors.security import COLLATERAL_KINDS, PARTY_ROLES, SecuredBy, Security, security_of
 from apps.loans.selectors.standing import InstalmentView, Standing, standing_of
 from apps.loans.selectors.statements import (
     SettlementFacts,
@@ -74,6 +75,8 @@ from apps.loans.selectors.statements import (
 )
 
 __all__ = [
+    "COLLATERAL_KINDS",
+    "PARTY_ROLES",
     "lease_view",
     "deposit_between",
     "LeaseView",
@@ -85,6 +88,7 @@ __all__ = [
     "extras_of",
     "loans_with_extra",
     "KIND_NAMES",
+    "STATE_NAMES",
     "InstalmentView",
     "Standing",
     "standing_of",

@@ -17,6 +17,7 @@ from apps.loans.domain.state import LoanState
 from apps.loans.domain.subledger import CAPITALISED
 from apps.loans.models import Loan, LoanTransaction, TakenOverLoan
 
+STATE_NAMES: Final = dict(Loan.State.choices)
 KIND_NAMES: Final = {**dict(LoanTransaction.Kind.choices), CAPITALISED: _("interest into principal")}
 
 

@@ -62,7 +62,9 @@ class AgreementInUse(Conflict):
     """Loans of this co-lender were opened from that day on."""
 
     code = "funding_agreement_in_use"
-    title = gettext_lazy("Loans with this co-lender were opened since that day. Let the agreement begin on a later day.")
+    title = gettext_lazy(
+        "Loans with this co-lender were opened since that day, or another agreement begins on it. Let this one begin on a later day."
+    )
 
 
 @transaction.atomic
