@@ -11,7 +11,6 @@ from apps.common.errors import NotFound
 from apps.customers import selectors as customers
 from apps.customers.domain import CustomerBrief
 from apps.loans import selectors as loans
-from apps.loans.models import Collateral, LoanParty
 from apps.loans.selectors import Claim, Extra, LeaseView, SecuredBy, Security
 
 
@@ -19,7 +18,7 @@ from apps.loans.selectors import Claim, Extra, LeaseView, SecuredBy, Security
 class Party:
     """Who answers for the loan beside its borrower."""
 
-    row: LoanParty
+    row: Any
     customer: CustomerBrief | None
 
 
@@ -44,12 +43,12 @@ def loan_beside(loan: Any, user: Any, day: dt.date) -> Beside:
     security = loans.security_of(loan.id, day)
     return Beside(
         security=security,
-        collateral=tuple((item, str(Collateral.Kind(item.kind).label)) for item in security.collateral),
+        collateral=tuple((item, str(dict(loans.COLLATERAL_KINDS)[item.kind])) for item in security.collateral),
         parties=tuple(Party(row, _known(row.person_ref)) for row in security.parties),
         claims=loans.claims_of(loan, day),
         extras=loans.extras_of(loan),
-        kinds=tuple(Collateral.Kind.choices),
-        roles=tuple(LoanParty.Role.choices),
+        kinds=loans.COLLATERAL_KINDS,
+        roles=loans.PARTY_ROLES,
         is_fraud=loan.state == "written_off" and loans.state_on(loan.id, day).is_fraud,
         may_edit=user.can("loans.adjust"),
         lease=loans.lease_view(loan, day),

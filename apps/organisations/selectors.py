@@ -161,6 +161,9 @@ def annual_rate_cap(*, legal_entity_id: UUID, on: dt.date) -> Decimal:
     return Decimal(min(caps))
 
 
+EXTRA_KINDS: Final = tuple(ExtraField.Kind.choices)
+
+
 def extra_fields(legal_entity_id: UUID, about: str) -> list[ExtraField]:
     """The extra fields that a lender keeps of a kind of thing, in the order in which they were defined; retired ones left out."""
     return list(ExtraField.objects.filter(legal_entity_id=legal_entity_id, about=about, is_retired=False).order_by("created_at", "id"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,8 +23,7 @@ from apps.common.money import parse_money
 from apps.customers import selectors as customers
 from apps.loans import services
 from apps.organisations import services as organisations
-from apps.organisations.models import ExtraField
-from apps.organisations.selectors import extra_fields
+from apps.organisations.selectors import EXTRA_KINDS, extra_fields
 
 
 class _Sent:
@@ -40,6 +40,11 @@ class _Sent:
             return parse(self.text(name))
         except (ValueError, ArithmeticError):
             raise BadInput(fields={name: [_("Please fill this in as the example shows.")]}) from None
+
+    def yuan(self, name: str) -> Decimal:
+        """An amount as people write it: `120,000.00`."""
+        found: Decimal = self.read(name, lambda text: parse_money(text.replace(",", "").replace("，", "")))
+        return found
 
     def day(self) -> dt.date:
         found: dt.date = self.read("on", dt.date.fromisoformat)
@@ -62,7 +67,7 @@ def _register(loan: Any, sent: _Sent, who: dict[str, Any]) -> None:
         kind=sent.text("kind"),
         identifier=sent.text("identifier"),
         owner_ref=_person(loan, sent),
-        value=sent.read("value", parse_money),
+        value=sent.yuan("value"),
         valued_on=sent.day(),
         basis=sent.text("basis"),
         **who,
@@ -75,7 +80,7 @@ def _pledge(loan: Any, sent: _Sent, who: dict[str, Any]) -> None:
 
 
 def _value(_loan: Any, sent: _Sent, who: dict[str, Any]) -> None:
-    value = sent.read("value", parse_money)
+    value = sent.yuan("value")
     services.value_collateral(number=sent.text("number"), value=value, valued_on=sent.day(), basis=sent.text("reason"), **who)
 
 
@@ -140,7 +145,7 @@ def fields(request: StaffRequest) -> HttpResponse:
         "entity_brief": entity,
         "entities": entities,
         "found": extra_fields(entity.id, "loan"),
-        "kinds": ExtraField.Kind.choices,
+        "kinds": EXTRA_KINDS,
         "data": request.POST,
         "error": error,
     }

@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from apps.common.money import ZERO, round_money
 from apps.loans.domain.terms import Component
-from apps.loans.models import CollateralValue, LoanParty, Pledge
+from apps.loans.models import Collateral, CollateralValue, LoanParty, Pledge
 from apps.loans.selectors.loans import loan_of, state_of
+
+COLLATERAL_KINDS: Final = tuple(Collateral.Kind.choices)
+PARTY_ROLES: Final = tuple(LoanParty.Role.choices)
 
 
 @dataclass(frozen=True, slots=True)

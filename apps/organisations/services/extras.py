@@ -58,9 +58,9 @@ def define_extra_field(
     options = list(dict.fromkeys(text.strip() for text in choices if text.strip()))
     if (kind == ExtraField.Kind.CHOICE) != (len(options) > 1) or any(len(text) > 60 for text in options):
         wrong["choices"] = [_("A choice has at least two choices of at most 60 characters; other kinds have none.")]
-    for field, label in (("label_en", label_en), ("label_zh", label_zh)):
+    for label_name, label in (("label_en", label_en), ("label_zh", label_zh)):
         if not 0 < len(label.strip()) <= 60:
-            wrong[field] = [_("From 1 to 60 characters.")]
+            wrong[label_name] = [_("From 1 to 60 characters.")]
     if wrong:
         raise BadInput(fields=wrong)
     standing = ExtraField.objects.select_for_update().filter(legal_entity_id=legal_entity_id, about=about)
