@@ -47,7 +47,8 @@ class ReasonMissing(BadInput):
 class Kind:
     """What a context registers.
 
-    `preview(payload, now) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it.
+    `preview(payload, now) -> dict` changes nothing; `execute(payload, actor, now, reference) -> dict` does it; `give_back(payload,
+    maker, now)`, where there is one, is told of a proposal that was refused or withdrawn.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Kind:
     preview: str
     execute: str
     matrix: tuple[tuple[Decimal, str], ...] = ()
+    give_back: str = ""
 
     def checker_permission(self, amount: Decimal | None) -> str:
         """Permission that a checker of `amount` CNY needs: that of the highest matrix step reached, else `check_permission`."""
@@ -155,6 +157,7 @@ def reject(*, request_id: UUID, reason: str, actor: Actor, now: dt.datetime) -> 
     request.reject()
     _decided(request, actor, now, reason.strip())
     request.save()
+    _give_back(request, now)
     return request
 
 
@@ -167,7 +170,13 @@ def withdraw(*, request_id: UUID, actor: Actor, now: dt.datetime) -> ChangeReque
     request.withdraw()
     request.decided_at = now
     request.save()
+    _give_back(request, now)
     return request
+
+
+def _give_back(request: ChangeRequest, now: dt.datetime) -> None:
+    if path := kind_named(request.kind).give_back:
+        _function(path)(request.payload, request.maker, now)
 
 
 def _find(request_id: UUID, actor: Actor) -> ChangeRequest:
@@ -189,5 +198,5 @@ def _decided(request: ChangeRequest, actor: Actor, now: dt.datetime, note: str) 
     request.checker_id, request.checker, request.decided_at, request.note = actor.user_id, str(actor), now, note
 
 
-def _function(path: str) -> Callable[..., dict[str, Any]]:
+def _function(path: str) -> Callable[..., Any]:
     return import_string(path)

@@ -18,6 +18,7 @@ class LedgerConfig(AppConfig):
                     check_permission="approvals.check",
                     preview=f"apps.ledger.services.{module}.preview_{name}",
                     execute=f"apps.ledger.services.{module}.execute_{name}",
+                    give_back="apps.ledger.services.rules.give_back_rules" if name == "rules" else "",
                 )
             )
         business_day.register(business_day.Step(name="totals", phase="close", order=60, run="apps.ledger.eod.totals"))

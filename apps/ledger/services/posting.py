@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -230,10 +231,18 @@ def _post_chunk(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor
     return [_post(entity, entry, actor, now) for entry in chunk]
 
 
+class _Texts(dict[Any, str]):
+    """Ids and days of a batch as text, each written out once: the same few accounts stand in all its lines."""
+
+    def __missing__(self, key: Any) -> str:
+        written = self[key] = str(key)
+        return written
+
+
 def _copy(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> list[UUID]:
     """Both tables through COPY; rows are made while the server takes in those before them, so nothing here may ask the database."""
-    book, made = rulebook.of(entity), []
-    tail = f"{actor.translate(_ESCAPES)}\t{now.isoformat()}\n"
+    book, made, text = rulebook.of(entity), [], _Texts()
+    lender, tail = str(entity), f"{actor.translate(_ESCAPES)}\t{now.isoformat()}\n"
 
     def headers() -> Iterator[str]:
         for entry in chunk:
@@ -244,20 +253,19 @@ def _copy(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str,
                 raise _OneByOne from None
             if not lines or entry.business_date < first_open:
                 raise _OneByOne
-            head = f"{(entry_id := new_id())}\t{entry.business_date}\t"
+            head = f"{(entry_id := new_id())}\t{text[entry.business_date]}\t"
             made.append((entry_id, head, lines))
             yield (
-                f"{head}{entity}\t{entry.event}\t{entry.reference.translate(_ESCAPES)}\t{entry.narrative.translate(_ESCAPES)}\t"
+                f"{head}{lender}\t{entry.event}\t{entry.reference.translate(_ESCAPES)}\t{entry.narrative.translate(_ESCAPES)}\t"
                 f"{sum((line.debit for line in lines), start=ZERO)}\t{entry.reverses or NULL}\t{tail}"
             )
 
     def rows() -> Iterator[str]:
         for _entry_id, head, lines in made:
             for line in lines:
-                yield (
-                    f"{head}{line.account}\t{line.debit}\t{line.credit}\t{line.party_ref.translate(_ESCAPES)}\t"
-                    f"{line.subject_ref or NULL}\t{line.component}\n"
-                )
+                subject = text[line.subject_ref] if line.subject_ref else NULL
+                party = line.party_ref.translate(_ESCAPES) if line.party_ref else ""
+                yield f"{head}{text[line.account]}\t{line.debit}\t{line.credit}\t{party}\t{subject}\t{line.component}\n"
 
     _copy_in(_HEADERS, headers())
     _copy_in(_LINES, rows())

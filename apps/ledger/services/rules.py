@@ -172,6 +172,12 @@ def execute_rules(payload: dict[str, Any], actor: Actor, now: dt.datetime, refer
     return {"rules": _install(UUID(payload["legal_entity"]), payload["version"], day, payload["rules"], now)}
 
 
+def give_back_rules(payload: dict[str, Any], maker: str, now: dt.datetime) -> None:
+    """Rules that were refused or withdrawn are a draft again, to be mended; one begun meanwhile stays."""
+    facts = {"rows": payload["rules"], "changed_by": maker[:128], "changed_at": now}
+    RulesDraft.objects.get_or_create(legal_entity_id=payload["legal_entity"], defaults=facts)
+
+
 @transaction.atomic
 def add_account(*, legal_entity_id: UUID, code: str, name: str, kind: str, side: str, actor: Actor, now: dt.datetime) -> UUID:
     """Add an account to a chart. Codes are 4 digits, or 4-2 below a head of the same kind. Raises `BadInput`."""

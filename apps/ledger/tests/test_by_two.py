@@ -76,6 +76,19 @@ def test_rules_go_from_draft_by_two_into_force_on_their_day(entity):
     ]
 
 
+def test_rules_that_were_refused_or_withdrawn_are_a_draft_again(entity):
+    _draft(entity, ROW)
+    refused = _propose_rules(entity)
+    approvals.reject(request_id=refused.id, reason="the other till", actor=_person(entity), now=NOW)
+    draft = selectors.rules_draft(entity.id)
+    assert (draft.rows, draft.changed_by) == ([{**ROW, "leg": "1"}], refused.maker)
+    maker = _person(entity)
+    again = services.propose_rules(legal_entity_id=entity.id, effective_from=NEXT, reason="cash", actor=maker, now=NOW)
+    _draft(entity, ROW | {"debit": "1002", "credit": "1001"})
+    approvals.withdraw(request_id=again.id, actor=maker, now=NOW)
+    assert selectors.rules_draft(entity.id).rows[0]["debit"] == "1002", "what was begun meanwhile stays"
+
+
 def test_the_maker_of_rules_does_not_decide_on_them(entity):
     _draft(entity, ROW)
     maker = _person(entity)

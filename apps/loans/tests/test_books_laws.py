@@ -103,7 +103,7 @@ def _straight(entity, terms, loan):
 
 def _booked(loan):
     rows = LoanAmount.objects.filter(loan=loan).exclude(booked=0)
-    return {(row.event, row.component, "own" if not row.party_ref else "partner"): row.booked for row in rows}
+    return {(row.event, row.component, row.party_ref or "own"): row.booked for row in rows}
 
 
 def _check_tax(booked, rate=D("0.06")):
