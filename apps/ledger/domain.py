@@ -26,7 +26,23 @@ RESULT_TRANSFER: Final = "result_transfer"
 RESULT_ACCOUNT: Final = "4103"
 
 # Accounts that a sub-ledger explains to the 分; people post to them through it, never by hand.
-CONTROLLED: Final = ("1132", "1221", "1303", "1304", "1531", "1532", "224101", "224102", "224104", "2401", "9001", "9002", "9003", "9004", "9005")
+CONTROLLED: Final = (
+    "1132",
+    "1221",
+    "1303",
+    "1304",
+    "1531",
+    "1532",
+    "224101",
+    "224102",
+    "224104",
+    "2401",
+    "9001",
+    "9002",
+    "9003",
+    "9004",
+    "9005",
+)
 
 
 @dataclass(frozen=True, slots=True)
