@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -12,7 +13,7 @@ from apps.backoffice.loan_page import loan_page
 from apps.backoffice.tests.factories import open_house
 from apps.disbursement.tests.factories import NOON, SYSTEM
 from apps.loans import selectors as loans
-from apps.loans.services import record_change
+from apps.loans.services import LeaseTerms, agree_lease, record_change
 from apps.organisations.models import BusinessDay
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +81,14 @@ def test_shares_add_up_to_the_principal(house, late):
 def test_an_auditor_sees_and_a_reviewer_does_not(late, house, at_desk):
     assert at_desk(house.staff("auditor")).get(f"/backoffice/loans/{late.id}/").status_code == 200
     assert at_desk(house.staff("credit_reviewer")).get(f"/backoffice/loans/{late.id}/").status_code == 403
+
+
+def test_a_lease_shows_whose_the_car_is_and_its_deposit(desk, late):
+    terms = LeaseTerms(kind="direct", vehicle_name="汉 EV", deposit=Decimal("8000.00"), purchase_price=Decimal("100.00"))
+    agree_lease(loan_id=late.id, terms=terms, actor=SYSTEM, now=NOON)
+    page = page_of(desk, late)
+    assert 'id="lease-title">车辆归出租人所有' in page
+    assert "8,000.00" in page
 
 
 def test_no_dead_buttons(desk, late):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,9 +29,9 @@ class LeaseRequestSerializer(serializers.Serializer):
 
     kind = serializers.ChoiceField(choices=Lease.Kind.values)
     vehicle_name = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
-    vehicle_price = _yuan(required=False, default="0.00")
-    down_payment = _yuan(required=False, default="0.00")
-    deposit = _yuan(required=False, default="0.00")
+    vehicle_price = _yuan(required=False, default=Decimal("0.00"))
+    down_payment = _yuan(required=False, default=Decimal("0.00"))
+    deposit = _yuan(required=False, default=Decimal("0.00"))
     offsets_deposit = serializers.BooleanField(required=False, default=False, help_text="the deposit pays the last instalments")
     purchase_price = _yuan(required=False, allow_null=True, default=None)
 

@@ -67,6 +67,7 @@ _INSERTED = {  # account → (event, component, party) that the story has no row
     "sub-ledger = general ledger: partners' money": ("repayment", "fee", "bank-a"),
     "sub-ledger = general ledger: interest off balance": ("non_accrual", "interest", ""),
     "sub-ledger = general ledger: claims written off": ("write_off", "fee", ""),
+    "sub-ledger = general ledger: result of sales": ("sale", "difference", ""),
     "sub-ledger = general ledger: partners' principal": ("disbursement", "principal", "bank-a"),
     "sub-ledger = general ledger: partners' interest": ("accrual", "interest", "bank-a"),
 }

@@ -394,3 +394,20 @@ def test_a_lease_is_agreed_once_and_a_car_leased_once():
         services.agree_lease(terms=services.LeaseTerms(kind="direct", deposit=D("1.00")), **who)
     with pytest.raises(services.LeaseStands):
         services.identify_car(vehicle="LSVAA4182E2184847", on=START, **who)
+
+
+def test_a_lease_that_is_sold_leaves_the_lease_accounts_and_comes_back():
+    entity = a_lender()
+    loan = a_lease(entity)
+    close_through(entity, dt.date(2025, 1, 24))  # 15 days of 40.00
+    do(loan, "sale", owner="trust-1", price="120600.00")
+    assert not {"153101", "1532"} & set(books(entity))
+    assert_sound(entity)
+    close_through(entity, dt.date(2025, 1, 29))
+    do(loan, "buy_back", price="120800.00")
+    found = books(entity)
+    assert found["153101"] - found["1532"] >= D("120000.00")
+    assert_sound(entity)
+    close_through(entity, DUE_1 - ONE_DAY)
+    pay(loan, "41200.00", DUE_1)
+    assert_sound(entity)
