@@ -1,7 +1,7 @@
 """The loan core: pure functions on frozen dataclasses. No Django, no clock, no I/O; `as_of` is a parameter."""
 
 from apps.loans.domain.daycount import DayCount
-from apps.loans.domain.earnings import interest_refund, subsidy_earned
+from apps.loans.domain.earnings import Income, incomes_of, interest_refund
 from apps.loans.domain.errors import BadTerms, RateAboveCap, RefusedOnEntry
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.floating import floating_rate, next_reset, reset_dates
@@ -37,7 +37,7 @@ from apps.loans.domain.terms import (
     Rounding,
     Tranche,
 )
-from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction
+from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction, Unearned
 
 __all__ = [
     "COMPONENTS",
@@ -60,6 +60,7 @@ __all__ = [
     "Frequency",
     "Funder",
     "GraceInterest",
+    "Income",
     "Installment",
     "Kind",
     "LoanState",
@@ -82,9 +83,11 @@ __all__ = [
     "Tranche",
     "Transaction",
     "TransactionState",
+    "Unearned",
     "build_schedule",
     "check_entry",
     "floating_rate",
+    "incomes_of",
     "interest_refund",
     "make_quote",
     "next_reset",
@@ -102,7 +105,6 @@ __all__ = [
     "split_components",
     "split_flow",
     "state_to_json",
-    "subsidy_earned",
     "terms_to_json",
     "xirr",
 ]

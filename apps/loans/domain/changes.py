@@ -114,6 +114,25 @@ def disburse(position: Position, transaction: Transaction) -> str | None:
     return None
 
 
+def capitalise_income(position: Position, transaction: Transaction) -> str | None:
+    """A fee that the loan itself pays: it joins the principal, and the rest is planned anew. It is earned over the loan's life."""
+    amount, day = transaction.amount or ZERO, transaction.value_date
+    index = position.open_index(day)
+    if index >= len(position.rows):
+        return "no instalment is left to pay this income off"
+    position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
+    position.flat_base += amount
+    replan_from(position, day, index, position.rest(index) + amount, Replan.ANEW)
+    return None
+
+
+def buy_down(position: Position, transaction: Transaction) -> str | None:
+    """Somebody pays the lender for a lower rate: no sum of the borrower's changes; it is earned over the loan's life."""
+    if position.open_index(transaction.value_date) >= len(position.rows):
+        return "no instalment is left over which a buy-down could be earned"
+    return None
+
+
 def reset_rate(position: Position, transaction: Transaction) -> str | None:
     """A new annual rate from the value date on; penalty runs at the new rate from the same day."""
     if position.written_off_on is not None:

@@ -1,10 +1,10 @@
-"""Sums beside a loan's own: a subsidy earned over its life, and the interest a merchant's refund gives back.
+"""Sums beside a loan's own: income earned over its life, and the interest a merchant's refund gives back.
 
 Rules: docs/rules/prepayment.md.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -13,23 +13,45 @@ from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.replay import replay
 from apps.loans.domain.state import LoanState, LoanStatus
 from apps.loans.domain.terms import LoanTerms
-from apps.loans.domain.transactions import Kind, Transaction
-
-_UNEARNED = (LoanStatus.PENDING, LoanStatus.CANCELLED)
+from apps.loans.domain.transactions import Kind, Transaction, Unearned
 
 
-def subsidy_earned(state: LoanState, amount: Decimal) -> Decimal:
-    """What of a subsidy 贴息, or of any income received in advance, is earned on `state.as_of`: a running total in yuan.
+@dataclass(frozen=True, slots=True)
+class Income:
+    """An income received in advance, in yuan, on `LoanState.as_of`: earned so far, and given back to the payer."""
 
-    By days from the first day of the loan to its last due date, as the plan now is; all of it once nothing is owed.
+    kind: Kind
+    amount: Decimal
+    earned: Decimal
+    returned: Decimal
+
+
+_OVER_THE_LIFE = (Kind.CAPITALISED_INCOME, Kind.BUY_DOWN)
+
+
+def incomes_of(state: LoanState) -> list[Income]:
+    """Capitalised income and buy-downs 贴息 of a loan, each earned by days from its value date to the last due date as the plan is.
+
+    When the loan ends before that date, all of an income is earned at once, or the rest of a buy-down is given back, as agreed.
     """
-    if state.status in _UNEARNED or state.opened_on is None:
-        return ZERO
-    last = max((row.installment.end for row in state.rows), default=state.as_of)
-    if state.status is LoanStatus.SETTLED or state.as_of >= last:
-        return amount
-    gone, whole = (state.as_of - state.opened_on).days, (last - state.opened_on).days
-    return round_money(amount * gone / whole, state.terms.rounding.value)
+    if state.opened_on is None or state.status is LoanStatus.CANCELLED:
+        return []
+    standing = (told.transaction for told in state.transactions if told.reversed_by is None and told.remark is None)
+    return [_income(state, item) for item in standing if item.kind in _OVER_THE_LIFE]
+
+
+def _income(state: LoanState, item: Transaction) -> Income:
+    amount = item.amount or ZERO
+    if state.ended_early is not None:
+        until, last = state.ended_early
+    else:
+        until, last = state.as_of, max((row.installment.end for row in state.rows), default=state.as_of)
+    gone, whole = (until - item.value_date).days, (last - item.value_date).days
+    earned = amount if gone >= whole else round_money(amount * gone / whole, state.terms.rounding.value)
+    if state.ended_early is None:
+        return Income(item.kind, amount, earned, ZERO)
+    returned = amount - earned if item.unearned is Unearned.RETURNED else ZERO
+    return Income(item.kind, amount, amount - returned, returned)
 
 
 def interest_refund(

@@ -35,7 +35,7 @@ from apps.loans.domain.terms import (
     Rounding,
     Tranche,
 )
-from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction
+from apps.loans.domain.transactions import Kind, Pauses, PrepaymentMode, Transaction, Unearned
 
 _PLAIN = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -331,6 +331,7 @@ _TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "shares": _shares,
     "pauses": _word(Pauses),
     "fraud": _flag,
+    "unearned": _word(Unearned),
 }
 
 

@@ -54,10 +54,10 @@ def payoff_on(position: Position, day: date) -> Payoff:
 
 
 def prepayment_fee(position: Position, principal: Decimal, instalments_over: int) -> Decimal:
-    """A percentage of the principal prepaid, at least the floor; none once N instalments have fallen due."""
+    """A percentage of the principal prepaid, at least the floor; none once N instalments have fallen due, none from a merchant."""
     terms = position.terms
     free_after = terms.prepay_fee_free_after
-    if not principal or (free_after is not None and instalments_over >= free_after):
+    if not principal or position.is_merchant or (free_after is not None and instalments_over >= free_after):
         return ZERO
     return max(round_money(principal * terms.prepay_fee_rate, terms.rounding.value), terms.prepay_fee_floor)
 
@@ -96,6 +96,8 @@ def _pay_ahead(position: Position, day: date, purse: Purse, rule: AllocationRule
     position.interest_charged += interest
     running = Decimal(0) if interest == run else row.run_numerator(done) - interest * BASIS[terms.day_count]
     how = _TAKEN_OFF[rule.advance] if principal else Replan.NEXT
+    if principal == rest:
+        position.end_early(day)
     replan(position, index, running=running, balance=rest - principal, units_done=done, how=how)
 
 
@@ -202,4 +204,6 @@ def _take(position: Position, day: date, purse: Purse, payoff: Payoff, fee: Deci
     if index < len(position.rows):
         done = position.rows[index].units_to(day, position.terms)
         balance = payoff.principal - principal
+        if not balance:
+            position.end_early(day)
         replan(position, index, running=Decimal(0), balance=balance, units_done=done, how=how)

@@ -95,7 +95,7 @@ class Position:
     the interest accrued so far. `lapses` are the stretches of lateness so far. `payments` are the ids of transactions that
     brought money, `taken_back` what later chargebacks took of allocation n, `fees_charged` the sum of what the terms'
     own fees charged, `capitalised` of interest that became principal; `rule` is the order of payment of the transaction at
-    hand, when the terms have one for it.
+    hand, when the terms have one for it, `is_merchant` whether a merchant pays it. `ended_early`: see `LoanState`.
     """
 
     terms: LoanTerms
@@ -123,6 +123,8 @@ class Position:
     rule: AllocationRule | None = None
     fees_charged: Decimal = ZERO
     capitalised: Decimal = ZERO
+    is_merchant: bool = False
+    ended_early: tuple[date, date] | None = None
     payments: set[str] = field(default_factory=set)
     taken_back: dict[int, Decimal] = field(default_factory=dict)
     lapses: list[Lapse] = field(default_factory=list)
@@ -218,6 +220,11 @@ class Position:
         while self.due_count < index:
             self.let_fall_due()
             self.charge_fees(FeeTime.INSTALMENT, self.due_count - 1)
+
+    def end_early(self, day: date) -> None:
+        """Remember that the plan ends on `day`, for the first time, before its last due date."""
+        if self.ended_early is None:
+            self.ended_early = day, max((row.end for row in self.rows), default=day)
 
     def rest(self, index: int) -> Decimal:
         """Principal of the rows from `index` on, without what of their own interest is still to become principal."""

@@ -32,6 +32,7 @@ Handler = Callable[[Position, Transaction], str | None]
 
 _HANDLERS: dict[Kind, Handler] = {
     Kind.DISBURSEMENT: changes.disburse,
+    Kind.CAPITALISED_INCOME: changes.capitalise_income,
     Kind.RATE_RESET: changes.reset_rate,
     Kind.EXTENSION: restructuring.change_term,
     Kind.TERM_CHANGE: restructuring.change_term,
@@ -51,9 +52,11 @@ _HANDLERS: dict[Kind, Handler] = {
     Kind.RECOVERY: payments.repay,
     Kind.TERMINATION: writing_off.terminate,
     Kind.OWNER_TRANSFER: changes.transfer_owner,
+    Kind.BUY_DOWN: changes.buy_down,
 }
 
 _PLANNED = "tranche-"
+_MERCHANT = "merchant"
 _MONEY_IN = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
 
@@ -132,6 +135,7 @@ def _apply(position: Position, transaction: Transaction) -> str | None:
         if transaction.kind not in (Kind.REFUND, Kind.CHARGEBACK):
             return "the loan is not open"
     position.rule = _rule_for(position, transaction)
+    position.is_merchant = transaction.source == _MERCHANT
     remark = _HANDLERS[transaction.kind](position, transaction)
     position.rule = None
     return remark
@@ -186,6 +190,7 @@ def _state(position: Position, as_of: date, told: tuple[TransactionState, ...], 
         is_fraud=position.is_fraud,
         fees_charged=position.fees_charged,
         capitalised=position.capitalised,
+        ended_early=position.ended_early,
         rows=rows or _planned_rows(position, is_cancelled),
         transactions=told,
         allocations=tuple(position.allocations),

@@ -29,7 +29,7 @@ _PLAIN_TERMS: Final = frozenset(
     ]
 )
 # Changes that go on deciding what runs after their day.
-_LASTING: Final = frozenset({Kind.INTEREST_PAUSE, Kind.RE_AGE, Kind.ADJUSTMENT, Kind.CHARGEBACK})
+_LASTING: Final = frozenset({Kind.INTEREST_PAUSE, Kind.RE_AGE, Kind.ADJUSTMENT, Kind.CHARGEBACK, Kind.CAPITALISED_INCOME, Kind.BUY_DOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,8 @@ class LoanState:
     `outstanding` holds all principal not yet repaid, and what is due and unpaid of the rest; `accrued_interest` is
     what has run since and is not yet due. `installment` is the running level amount; `rate` a fraction a year;
     `owner_ref` an external owner to whom the loan was sold, else empty; `fees_charged` what the terms' own fees charged;
-    `capitalised` the interest that became principal so far;
+    `capitalised` the interest that became principal so far; `ended_early` the day on which the plan was cut short, and what was
+    its last due date;
     `lapses` the stretches on which something was past due, oldest first.
     """
 
@@ -85,6 +86,7 @@ class LoanState:
     is_fraud: bool
     fees_charged: Decimal
     capitalised: Decimal
+    ended_early: tuple[date, date] | None
     rows: tuple[RowState, ...]
     transactions: tuple[TransactionState, ...]
     allocations: tuple[Allocation, ...]

@@ -20,7 +20,7 @@ from apps.loans.domain.transactions import Kind
 
 CREDIT_USED: Final = "credit_used"
 CAPITALISED: Final = "capitalised"
-_ADDS: Final = frozenset({"disbursement", "fee"})
+_ADDS: Final = frozenset({"disbursement", "capitalised_income", "fee"})
 _ONE_DAY: Final = timedelta(days=1)
 _MONEY_IN: Final = frozenset({Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY})
 
@@ -39,6 +39,7 @@ FLOWS: Final = tuple(Flow)
 _SIGN: Final = {Flow.DISBURSED: 1, Flow.CHARGED: 1, Flow.COLLECTED: -1, Flow.WAIVED: -1, Flow.ADJUSTED: 1}
 _FLOW_OF: Final = {
     Kind.DISBURSEMENT: Flow.DISBURSED,
+    Kind.CAPITALISED_INCOME: Flow.DISBURSED,
     Kind.FEE: Flow.CHARGED,
     Kind.WAIVER: Flow.WAIVED,
     **dict.fromkeys(_MONEY_IN, Flow.COLLECTED),
@@ -140,7 +141,7 @@ def totals_of(state: LoanState) -> Totals:
             for component, amount in told.allocated.items():
                 flow[component] += amount
     if not any(told.transaction.kind is Kind.DISBURSEMENT for told in state.transactions):
-        disbursed[Component.PRINCIPAL] = state.terms.principal
+        disbursed[Component.PRINCIPAL] += state.terms.principal
     late, tomorrow = (Component.PENALTY, Component.COMPOUND), state.as_of + _ONE_DAY
     charged[Component.INTEREST] = state.interest_accrued_to(tomorrow)
     charged[Component.PENALTY], charged[Component.COMPOUND] = state.penalty_accrued_to(tomorrow), state.compound_accrued_to(tomorrow)

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """Every kind, in the order in which transactions of one value date take effect; a reversal has no place."""
 
     DISBURSEMENT = "disbursement"
+    CAPITALISED_INCOME = "capitalised_income"
+    BUY_DOWN = "buy_down"
     RATE_RESET = "rate_reset"
     EXTENSION = "extension"
     TERM_CHANGE = "term_change"
@@ -51,12 +53,22 @@ class Pauses(StrEnum):
     DELINQUENCY = "delinquency"
 
 
+class Unearned(StrEnum):
+    """What becomes of the rest of a buy-down when the loan ends before its last due date."""
+
+    EARNED = "earned"
+    RETURNED = "returned"
+
+
 _LAST_YEAR = 2500
 _LONGEST_CHAIN = 100
 _LONGEST_PAUSE = timedelta(days=3660)
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 _NEEDS_AMOUNT = frozenset(
-    {Kind.DISBURSEMENT, Kind.FEE, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.REFUND, Kind.CHARGEBACK, Kind.RECOVERY}
+    {
+        *(Kind.DISBURSEMENT, Kind.CAPITALISED_INCOME, Kind.FEE, Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT),
+        *(Kind.REFUND, Kind.CHARGEBACK, Kind.RECOVERY, Kind.BUY_DOWN),
+    }
 )
 _NEEDS: dict[Kind, tuple[str, str]] = {
     Kind.RATE_RESET: ("annual_rate", "the new rate"),
@@ -77,8 +89,9 @@ class Transaction:
 
     `components` splits a waiver, where one with None takes what the amount still allows, or holds the signed
     corrections of an adjustment. `shares` are the parts of a custom plan's rows still to come; `until` is the first day
-    after a pause, `pauses` what it stops; `service_rate` is the part of what comes in that a new owner leaves for collecting it; `fraud` marks a write-off; `reverses` names the target of a reversal, or the
-    payment that a chargeback takes back.
+    after a pause, `pauses` what it stops; `service_rate` is the part of what comes in that a new owner leaves for
+    collecting it; `unearned` says what becomes of the rest of a buy-down; `fraud` marks a write-off; `reverses` names the
+    target of a reversal, or the payment that a chargeback takes back.
     Raises `BadTerms` when the kind lacks what it needs. The booking time plays no part and is kept by the caller.
     """
 
@@ -99,6 +112,7 @@ class Transaction:
     shares: tuple[Decimal, ...] = ()
     pauses: Pauses = Pauses.INTEREST
     fraud: bool = False
+    unearned: Unearned = Unearned.EARNED
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -115,6 +129,8 @@ class Transaction:
             raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
         if self.fraud and self.kind is not Kind.WRITE_OFF:
             raise BadTerms("fraud", "marks a write-off only")
+        if self.unearned is not Unearned.EARNED and self.kind is not Kind.BUY_DOWN:
+            raise BadTerms("unearned", "goes with a buy-down only")
         if self.service_rate is not None and not (self.kind is Kind.OWNER_TRANSFER and self.owner_ref and 0 <= self.service_rate < 1):
             raise BadTerms("service_rate", "goes with a new owner only, from 0 to below 100 percent")
         if self.due_day is not None and not 1 <= self.due_day <= 31:

@@ -52,6 +52,8 @@ def accelerate(position: Position, day: date) -> None:
     terms, index = position.terms, position.open_index(day)
     awaiting = [replace(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
     rest, principal = position.rows[index:], position.rest(index)
+    if rest:
+        position.end_early(day)
     position.rows[position.due_count :] = awaiting
     if rest:
         running = rest[0]

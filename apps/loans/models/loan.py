@@ -130,6 +130,7 @@ class LoanTransaction(BusinessModel):
 
     class Kind(models.TextChoices):
         DISBURSEMENT = "disbursement", _("disbursement")
+        CAPITALISED_INCOME = "capitalised_income", _("income added to the principal")
         RATE_RESET = "rate_reset", _("rate reset")
         EXTENSION = "extension", _("extension")
         TERM_CHANGE = "term_change", _("change of term")
@@ -149,6 +150,7 @@ class LoanTransaction(BusinessModel):
         RECOVERY = "recovery", _("recovery")
         TERMINATION = "termination", _("termination")
         OWNER_TRANSFER = "owner_transfer", _("transfer to another owner")
+        BUY_DOWN = "buy_down", _("buy-down")
         REVERSAL = "reversal", _("reversal")
 
     class Source(models.TextChoices):
@@ -157,6 +159,8 @@ class LoanTransaction(BusinessModel):
         COUNTER = "counter", _("counter")
         COMPENSATION = "compensation", _("compensation")
         THIRD_PARTY = "third_party", _("third party")
+        MERCHANT = "merchant", _("merchant")
+        GOODWILL = "goodwill", _("goodwill of the lender")
 
     loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="transactions", verbose_name=_("loan"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)

@@ -21,10 +21,10 @@ from apps.loans.services.targets import Key
 
 _FEW: Final = 20
 # Events that the close of a day books; all others belong to the day they happen on.
-CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision")
+CLOSE_EVENTS: Final = ("accrual", "penalty", "fee", "non_accrual", "reclassification", "provision", "deferred_earned")
 DAY_EVENTS: Final = (
     *("disbursement", "repayment", "waiver", "refund", "adjustment", "write_off", "recovery", "unearned"),
-    *("sale", "buy_back", "service_fee"),
+    *("sale", "buy_back", "service_fee", "deferred", "deferred_returned"),
 )
 EVERY_LOAN: Final = (UUID(int=0), UUID(int=2**128 - 1))
 

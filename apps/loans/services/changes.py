@@ -42,6 +42,8 @@ TAKEN_IN: Final[Mapping[str, tuple[str, ...]]] = {
     Kind.WRITE_OFF: _OPEN,
     Kind.RECOVERY: ("written_off",),
     Kind.OWNER_TRANSFER: _OPEN,
+    Kind.CAPITALISED_INCOME: LIVE,
+    Kind.BUY_DOWN: LIVE,
 }
 
 

@@ -46,6 +46,7 @@ _TAKEN_BACK_BY: Final = {
     "cash_paid": "cash_received",
     "suspense_received": "suspense_released",
     "clearing_out": "clearing_in",
+    "goodwill_granted": "goodwill_taken_back",
     "deposit_offset": "deposit_received",
 }
 _SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
-from apps.loans.services import claim_deeds, deeds, lease_deeds, owner_deeds
+from apps.loans.services import claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds
 from apps.loans.services.deeds import Deed
 
 _LONGEST_TEXT: Final = 200
@@ -110,6 +110,15 @@ _NEW_LOAN: Final = (
     Field("method", _("Method"), "choice", choices=_METHODS),
     Field("first_due", _("First due date"), "date"),
 )
+_UNEARNED: Final = Field(
+    "unearned",
+    _("Rest when the loan ends early"),
+    "choice",
+    choices=(("earned", _("is earned at once")), ("returned", _("goes back to the payer"))),
+)
+_BUY_DOWN_WAY: Final = Field(
+    "way", _("From and to"), "choice", choices=(("received", _("from the payer")), ("paid_back", _("back to the payer")))
+)
 _EVERY_TIME: Final = ((ZERO, LARGE),)
 
 _TABLE: Final = (
@@ -189,6 +198,13 @@ _TABLE: Final = (
         matrix=_EVERY_TIME,
     ),
     Operation("buy_back", _("Buy-back"), (_PRICE, _NOTE), owner_deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
+    Operation("goodwill", _("Goodwill credit"), (_AMOUNT, _NOTE), goodwill_deeds.grant, matrix=((Decimal(1000), LARGE),)),
+    Operation("merchant_refund", _("Refund by a merchant"), (_AMOUNT, _MEANS, _PAYER), goodwill_deeds.take_merchant_refund),
+    Operation("buy_down", _("Buy-down of interest"), (_AMOUNT, _PAYER, _UNEARNED), goodwill_deeds.buy_down),
+    Operation("buy_down_money", _("Money of a buy-down"), (_AMOUNT, _BUY_DOWN_WAY, _MEANS), goodwill_deeds.move_buy_down),
+    Operation(
+        "capitalised_income", _("Income added to the principal"), (_AMOUNT, _NOTE), goodwill_deeds.capitalise_income, whole_claim=True
+    ),
     Operation("lease_deposit", _("Deposit of a lease"), (_AMOUNT, _MEANS), lease_deeds.take_deposit),
     Operation("lease_offset", _("Offset of the deposit"), (_AMOUNT,), lease_deeds.offset_deposit),
     Operation("lease_refund", _("Refund of the deposit"), (_AMOUNT, _PAID_BY), lease_deeds.refund_deposit),

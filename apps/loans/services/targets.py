@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from apps.common.money import ZERO, round_money
+from apps.loans.domain.earnings import incomes_of
 from apps.loans.domain.shares import share_of
 from apps.loans.domain.state import LoanState, LoanStatus, RowStatus
 from apps.loans.domain.terms import COMPONENTS, Component
@@ -118,7 +119,7 @@ def _moved(state: LoanState) -> _Moved:
     moved = _Moved()
     for part in state.allocations:
         kind, component = kinds.get(part.transaction_id), part.component
-        if kind is Kind.DISBURSEMENT:
+        if kind in (Kind.DISBURSEMENT, Kind.CAPITALISED_INCOME):
             moved.disbursed += part.amount
         elif kind is Kind.FEE:
             moved.fee += part.amount
@@ -169,9 +170,22 @@ def targets_of(state: LoanState, treatment: Treatment, holder: str = OWN_REF) ->
     else:
         answer["reclassification", "overdue", OWN_REF] = min(split.own(flows.overdue_principal), principal)
     answer["provision", "principal", OWN_REF] = round_money(principal * treatment.provision_rate) + written_off
+    _in_advance(answer, state, treatment)
     if state.opened_on is not None:
         _take_over(answer, treatment.opening)
     return {key: amount for key, amount in answer.items() if amount}
+
+
+def _in_advance(answer: dict[Key, Decimal], state: LoanState, treatment: Treatment) -> None:
+    """Income in advance, the lender's alone: what came of it, what is earned of it with its tax, what goes back to its payer."""
+    for income in incomes_of(state):
+        name = "subsidy" if income.kind is Kind.BUY_DOWN else "fee"
+        for event, amount in (("deferred", income.amount), ("deferred_earned", income.earned), ("deferred_returned", income.returned)):
+            key = (event, name, OWN_REF)
+            answer[key] = answer.get(key, ZERO) + amount
+    for name, rate in (("fee", treatment.fee_vat_rate), ("subsidy", treatment.interest_vat_rate)):
+        if ("deferred_earned", name, OWN_REF) in answer:
+            _part_with_tax(answer, ("deferred_earned", name, OWN_REF), rate)
 
 
 def opening_of(targets: Mapping[Key, Decimal]) -> dict[Key, Decimal]:

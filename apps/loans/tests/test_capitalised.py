@@ -131,7 +131,7 @@ def test_in_the_books_interest_is_paid_by_a_further_loan_and_clearing_is_passed(
     assert rows[0] == (D("0.00"), "paid")
 
     statement = selectors.statement_for(Loan.objects.get(id=loan.id), START, DUE_2)
-    lines = [(line.kind, str(line.amount), str(line.principal)) for line in statement.lines]
+    lines = [(line.kind, str(line.amount), str(line.principal)) for line in statement.statement.lines]
     assert lines == [("disbursement", "1000.00", "1000.00"), ("capitalised", "10.00", "1010.00"), ("capitalised", "10.10", "1020.10")]
 
     for day, amount in (("2025-04-15", "346.86"), ("2025-05-15", "346.86"), ("2025-06-15", "346.84")):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.loans.domain import BadTerms, LoanStatus, RefusedOnEntry, check_entry, interest_refund, replay_from_json, subsidy_earned
+from apps.loans.domain import BadTerms, LoanStatus, RefusedOnEntry, check_entry, incomes_of, interest_refund, replay_from_json
 from apps.loans.tests.builders import CAR_LOAN, day, on, shown, tx, yuan
 from apps.loans.tests.test_domain_replay import small_loan
 
@@ -199,14 +199,39 @@ def test_a_write_off_can_carry_the_mark_of_fraud_until_it_is_undone() -> None:
         tx("r", "repayment", "2025-02-25", "5", fraud=True)
 
 
-def test_a_subsidy_is_earned_by_days_and_all_of_it_when_the_loan_ends() -> None:
+def test_a_buy_down_is_earned_by_days_and_its_rest_by_agreement() -> None:
     terms = small_loan()
-    settled = [tx("s", "early_settlement", "2025-01-25", "1204")]
 
-    assert [str(subsidy_earned(on(terms, [], when), yuan("365.00"))) for when in ("2025-01-14", "2025-01-25", "2026-01-15")] == [
-        "0.00", "10.00", "365.00",
-    ]  # fmt: skip
-    assert str(subsidy_earned(on(terms, settled, "2025-01-25"), yuan("365.00"))) == "365.00"
+    def told(when: str, *more: Any, **agreed: Any) -> tuple[str, str]:
+        (income,) = incomes_of(on(terms, [tx("b", "buy_down", "2025-01-15", "365", **agreed), *more], when))
+        return str(income.earned), str(income.returned)
+
+    assert [told(when) for when in ("2025-01-15", "2025-01-25", "2026-01-15")] == [("0.00", "0.00"), ("10.00", "0.00"), ("365.00", "0.00")]
+    settled = tx("s", "early_settlement", "2025-01-25", "1204")
+    assert told("2025-02-01", settled) == ("365.00", "0.00")
+    assert told("2025-02-01", settled, unearned="returned") == ("10.00", "355.00")
+    # A loan that a prepayment shortens to 2025-07-15 earns it in 181 days: 17 of them are 34.28.
+    shorter = tx("p", "prepayment", "2025-01-25", "604", mode="shorten")
+    assert told("2025-02-01", shorter, unearned="returned") == ("34.28", "0.00")
+    assert incomes_of(on(terms, [tx("b", "buy_down", "2025-01-15", "365")], "2025-01-14")) == []
+    undone = tx("u", "reversal", "2025-01-20", reverses="b")
+    assert incomes_of(on(terms, [tx("b", "buy_down", "2025-01-15", "365"), undone], "2025-02-01")) == []
+    with pytest.raises(BadTerms, match="buy-down only"):
+        tx("r", "repayment", "2025-02-25", "5", unearned="returned")
+    with pytest.raises(RefusedOnEntry, match="could be earned"):
+        check_entry(terms, [settled], tx("b", "buy_down", "2025-01-26", "365"))
+
+
+def test_capitalised_income_joins_the_principal_and_is_earned_over_the_life() -> None:
+    history = [tx("c", "capitalised_income", "2025-01-15", "120")]
+
+    state = on(small_loan(), history, "2025-02-15")
+
+    assert {str(row.installment.principal) for row in state.rows} == {"110.00"}
+    assert (str(state.rows[0].installment.interest), str(state.outstanding["principal"])) == ("13.20", "1320.00")
+    # 31 of 365 days of 120.00.
+    assert [str(income.earned) for income in incomes_of(state)] == ["10.19"]
+    assert shown(state.transactions[0].allocated) == {"principal": "120.00"}
 
 
 def test_a_merchant_s_refund_gives_back_the_interest_it_has_cost() -> None:
@@ -217,6 +242,12 @@ def test_a_merchant_s_refund_gives_back_the_interest_it_has_cost() -> None:
     assert str(interest_refund(terms, [], yuan("1200.00"), when)) == "8.00"
     state = check_entry(terms, [], tx("m", "prepayment", "2025-02-04", "608", source="merchant"))
     assert str(state.outstanding["principal"]) == "600.00"
+    # A merchant pays no fee for paying early.
+    charged = small_loan(prepay_fee_rate="0.02")
+    assert (
+        str(on(charged, [tx("m", "prepayment", "2025-02-04", "608", source="merchant")], "2025-02-04").outstanding["principal"]) == "600.00"
+    )
+    assert str(on(charged, [tx("m", "prepayment", "2025-02-04", "620")], "2025-02-04").outstanding["principal"]) == "600.00"
 
 
 def test_a_tranche_of_a_settled_loan_is_refused_on_entry() -> None:

@@ -345,7 +345,7 @@ def test_every_cent_is_accounted_for(story: tuple[LoanTerms, list[Transaction], 
     charged = state.fees_charged + moved(Component.FEE, Kind.FEE, Kind.ADJUSTMENT) + fees_ahead(state)
     assert outstanding[Component.FEE] == charged - moved(Component.FEE, *settling)
     paid_out = moved(Component.PRINCIPAL, Kind.DISBURSEMENT) if terms.tranches else terms.principal
-    lent = paid_out + moved(Component.PRINCIPAL, Kind.ADJUSTMENT) + state.capitalised
+    lent = paid_out + moved(Component.PRINCIPAL, Kind.ADJUSTMENT, Kind.CAPITALISED_INCOME) + state.capitalised
     assert outstanding[Component.PRINCIPAL] == lent - moved(Component.PRINCIPAL, *settling)
     planned = sum((row.installment.capitalised for row in state.rows), start=ZERO)
     assert planned >= state.capitalised
