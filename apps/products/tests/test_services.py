@@ -198,6 +198,18 @@ class TestVersions:
             services.create_version(legal_entity_id=lender.id, code="x", actor=SYSTEM, now=NOW, **facts)
         assert list(caught.value.fields) == [field]
 
+    @pytest.mark.parametrize("name", ["is_finance_lease", "offsets_deposit", "purchase_price"])
+    def test_only_a_direct_lease_says_how_it_is_booked_and_ends(self, lender, name):
+        sold = shipped_products(lender)
+        assert (sold["lease_direct"].is_finance_lease, sold["lease_direct"].purchase_price) == (True, D("100.00"))
+        assert not getattr(sold["lease_back"], name)
+        terms = {"rates": {"A": "0.1"}, "max_ltv": {"ice": "0.8"}, "day_count": "30/360", name: D("1.00")}
+        options = [{"method": "equal_installment"}]
+        who = {"actor": SYSTEM, "now": NOW}
+        with pytest.raises(TermsIncomplete) as caught:
+            services.create_version(legal_entity_id=lender.id, code="x", kind="car_lease_back", terms=terms, options=options, **who)
+        assert list(caught.value.fields) == [name]
+
     def test_another_lenders_admin_touches_nothing(self, lender):
         version = shipped_products(lender)["cash"]
         stranger = Actor.of(UserFactory(roles=["entity_admin"]))
