@@ -13,6 +13,7 @@ from enum import Enum
 from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation, Debt, after_capitalising, amortise, keep_installment, keep_principals
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeTime
 from apps.loans.domain.position import Lot, Position, emptied
 from apps.loans.domain.terms import Component, GraceInterest, Method
@@ -98,14 +99,14 @@ def disburse(position: Position, transaction: Transaction) -> str | None:
     """Open the loan, or pay out a further tranche and re-amortise the rest."""
     amount, day = transaction.amount or ZERO, transaction.value_date
     if position.disbursed + amount > position.terms.principal:
-        raise BadTerms("amount", f"disbursements add up to more than the principal {position.terms.principal}")
+        raise BadTerms("amount", _("disbursements add up to more than the principal %(principal)s", principal=position.terms.principal))
     if position.opened_on is None:
         position.open(day, amount)
         position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
         return None
     index = position.open_index(day)
     if index >= len(position.rows):
-        return "no instalment is left to pay this tranche back"
+        return _("no instalment is left to pay this tranche back")
     position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
     position.disbursed += amount
     position.flat_base += amount
@@ -119,7 +120,7 @@ def capitalise_income(position: Position, transaction: Transaction) -> str | Non
     amount, day = transaction.amount or ZERO, transaction.value_date
     index = position.open_index(day)
     if index >= len(position.rows):
-        return "no instalment is left to pay this income off"
+        return _("no instalment is left to pay this income off")
     position.allocate(day, Lot(transaction.id, amount), None, Component.PRINCIPAL)
     position.flat_base += amount
     replan_from(position, day, index, position.rest(index) + amount, Replan.ANEW)
@@ -129,18 +130,18 @@ def capitalise_income(position: Position, transaction: Transaction) -> str | Non
 def buy_down(position: Position, transaction: Transaction) -> str | None:
     """Somebody pays the lender for a lower rate: no sum of the borrower's changes; it is earned over the loan's life."""
     if position.open_index(transaction.value_date) >= len(position.rows):
-        return "no instalment is left over which a buy-down could be earned"
+        return _("no instalment is left over which a buy-down could be earned")
     return None
 
 
 def reset_rate(position: Position, transaction: Transaction) -> str | None:
     """A new annual rate from the value date on; penalty runs at the new rate from the same day."""
     if position.written_off_on is not None:
-        return "the loan is written off: nothing accrues on it"
+        return _("the loan is written off: nothing accrues on it")
     take_rate(position, transaction)
     index = position.open_index(transaction.value_date)
     if index >= len(position.rows):
-        return "no instalment is left to take the new rate"
+        return _("no instalment is left to take the new rate")
     replan_from(position, transaction.value_date, index, position.rest(index), Replan.SAME_PRINCIPAL)
     return None
 
@@ -153,7 +154,7 @@ def charge_fee(position: Position, transaction: Transaction) -> str | None:
 def add_fee(position: Position, day: date, transaction_id: str, amount: Decimal) -> str | None:
     """Charge a fee on `day` in the running instalment, or in the last one."""
     if not position.rows:
-        return "no instalment is left to bear a fee"
+        return _("no instalment is left to bear a fee")
     index = min(position.open_index(day), len(position.rows) - 1)
     row = position.rows[index]
     position.rows[index] = replace(row, fee=row.fee + amount)
@@ -166,7 +167,7 @@ def transfer_owner(position: Position, transaction: Transaction) -> str | None:
     """Sale to an external owner, or buy-back (no owner): who holds the claim changes, no sum does."""
     owner_ref = transaction.owner_ref or ""
     if owner_ref == position.owner_ref:
-        return "the loan is already held by this owner"
+        return _("the loan is already held by this owner")
     position.owner_ref = owner_ref
     return None
 

@@ -6,11 +6,13 @@ Rules: docs/rules/back-dating.md. Handlers answer as those of `changes` do.
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 
 from apps.common.money import CENT, ZERO
 from apps.loans.domain.allocation import fall_due, owed, pass_settled, payable
 from apps.loans.domain.changes import Replan, add_fee, replan, replan_from
 from apps.loans.domain.daycount import BASIS
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.position import Allocation, Lot, Position
 from apps.loans.domain.terms import COMPONENTS, Component
@@ -20,16 +22,19 @@ from apps.loans.domain.writing_off import accelerate
 
 def adjust(position: Position, transaction: Transaction) -> str | None:
     """Correct what is due of each component by a signed amount, up or down; down by no more than is owed."""
-    day, remarks = transaction.value_date, []
+    day = transaction.value_date
+    remarks: list[str] = []
     for component in COMPONENTS:
         change = (transaction.components or {}).get(component) or ZERO
         if change > 0:
-            remarks.append(_charge_more(position, day, transaction.id, component, change))
+            if (remark := _charge_more(position, day, transaction.id, component, change)) is not None:
+                remarks.append(remark)
         elif change < 0:
             corrected = _charge_less(position, day, transaction.id, component, -change)
-            remarks.append(f"only {corrected} of {component} is owed" if corrected < -change else None)
+            if corrected < -change:
+                remarks.append(_("only %(corrected)s of %(component)s is owed", corrected=corrected, component=component))
     pass_settled(position, day)
-    return "; ".join(remark for remark in remarks if remark) or None
+    return reduce(lambda first, then: _("%(first)s; %(then)s", first=first, then=then), remarks) if remarks else None
 
 
 def _charge_more(position: Position, day: date, identity: str, component: Component, amount: Decimal) -> str | None:
@@ -41,7 +46,7 @@ def _charge_more(position: Position, day: date, identity: str, component: Compon
         position.allocate(day, Lot(identity, amount), None, component)
         return None
     if not position.due_count:
-        return f"no instalment is due to bear {component}"
+        return _("no instalment is due to bear %(component)s", component=component)
     index = min(position.first_open, position.due_count - 1)
     row = position.rows[index]
     again = row.taken_back(component, ZERO, day, position.terms, position.penalty_rate)
@@ -138,7 +143,7 @@ def charge_back(position: Position, transaction: Transaction) -> str | None:
     if left <= 0:
         return None
     position.credit.lots.append(Lot(transaction.id, -left, True))
-    return f"only {(transaction.amount or ZERO) - left} of it had been paid"
+    return _("only %(paid)s of it had been paid", paid=(transaction.amount or ZERO) - left)
 
 
 def _take_credit(position: Position, payment: str | None, amount: Decimal) -> Decimal:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from apps.loans.domain.daycount import DayCount, year_units
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.terms import Frequency, LoanTerms, MonthEnd, due_in_month
 
 IsWorkingDay = Callable[[date], bool]
@@ -132,7 +133,7 @@ def periods(
     Raises `BadTerms` when due dates move to working days and no calendar is passed.
     """
     if terms.move_to_working_day and is_working_day is None:
-        raise BadTerms("move_to_working_day", "needs a working-day calendar")
+        raise BadTerms("move_to_working_day", _("needs a working-day calendar"))
     days, start, answer = days or DueDays.of(terms), opened_on, []
     pauses = free_spans(terms, opened_on) if pauses is None else pauses
     for no in range(after + 1, count + 1):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from apps.common.money import MAX_MONEY, ZERO, round_money
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 
 MAX_FEES = 20
 
@@ -46,15 +47,15 @@ class FeeRule:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise BadTerms("fees", "a fee needs a name")
+            raise BadTerms("fees", _("a fee needs a name"))
         if self.value <= 0 or (self.of is not FeeBasis.FLAT and self.value > 1):
-            raise BadTerms("fees", f"{self.name}: must be above 0, and at most 100 % of its basis")
+            raise BadTerms("fees", _("%(name)s: must be above 0, and at most 100 %% of its basis", name=self.name))
         if self.minimum > self.maximum:
-            raise BadTerms("fees", f"{self.name}: min is above max")
+            raise BadTerms("fees", _("%(name)s: min is above max", name=self.name))
         if (self.when is FeeTime.DISBURSEMENT and self.of not in _AT_DISBURSEMENT) or (
             self.of is FeeBasis.OVERDUE and self.when is not FeeTime.OVERDUE
         ):
-            raise BadTerms("fees", f"{self.name}: there is no {self.of} at {self.when}")
+            raise BadTerms("fees", _("%(name)s: there is no %(of)s at %(when)s", name=self.name, of=self.of, when=self.when))
 
     def amount_of(self, base: Decimal, rounding: str) -> Decimal:
         """The fee in yuan on a basis of `base`."""

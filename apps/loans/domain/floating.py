@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from apps.loans.domain.daycount import month_day
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.terms import Floating, Repricing
 
 _BASIS_POINT = Decimal("0.0001")
@@ -18,7 +19,7 @@ def floating_rate(lpr: Decimal, spread_bp: int) -> Decimal:
     """LPR (a fraction a year) plus a spread in basis points, which may be negative; `BadTerms` when below zero."""
     rate = lpr + spread_bp * _BASIS_POINT
     if rate < 0:
-        raise BadTerms("spread_bp", f"takes the rate below zero: {rate}")
+        raise BadTerms("spread_bp", _("takes the rate below zero: %(rate)s", rate=rate))
     return rate
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from apps.common.money import MAX_MONEY, ZERO, round_money
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 
 WHOLE_LOAN = ""
 
@@ -32,13 +33,13 @@ class FundingFeeLine:
 
     def __post_init__(self) -> None:
         if not self.payer_ref or not self.payee_ref or self.payer_ref == self.payee_ref:
-            raise BadTerms("payee_ref", "payer and payee must be two parties")
+            raise BadTerms("payee_ref", _("payer and payee must be two parties"))
         if (self.rate is None) == (self.amount is None):
-            raise BadTerms("rate", "give either a rate or an amount")
+            raise BadTerms("rate", _("give either a rate or an amount"))
         if self.rate is not None and not _is_rate(self.rate):
-            raise BadTerms("rate", "must be a fraction above 0 and below 1 with at most 6 decimals")
+            raise BadTerms("rate", _("must be a fraction above 0 and below 1 with at most 6 decimals"))
         if self.amount is not None and not _is_amount(self.amount):
-            raise BadTerms("amount", f"must be above 0, at most {MAX_MONEY}, with at most 2 decimals")
+            raise BadTerms("amount", _("must be above 0, at most %(max_money)s, with at most 2 decimals", max_money=MAX_MONEY))
 
     def agreed(self, principal: Decimal) -> Decimal:
         """The fee of the whole life on this much principal, in yuan."""

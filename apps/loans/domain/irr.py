@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from math import inf
 
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.terms import Frequency, LoanTerms, Method
 
 _PERIODS_A_YEAR = {Frequency.MONTH: 12, Frequency.WEEK: 52, Frequency.DAY: 365}
@@ -24,9 +25,9 @@ def periodic_irr(net_paid_out: Decimal, totals: Sequence[Decimal]) -> float:
     """
     net, flows = float(net_paid_out), [float(total) for total in reversed(totals)]
     if net <= 0 or sum(flows) < net - 1e-6:
-        raise BadTerms("fee_upfront", "the payments do not return what was paid out")
+        raise BadTerms("fee_upfront", _("the payments do not return what was paid out"))
     v = 1.0
-    for _ in range(_MAX_STEPS):
+    for _step in range(_MAX_STEPS):
         value = slope = 0.0
         for flow in flows:
             slope = slope * v + value
@@ -45,9 +46,9 @@ def _irr_of_parts(net_paid_out: Decimal, later: Sequence[tuple[float, Decimal]],
     flows += [(periods, -float(amount)) for periods, amount in later]
     net = float(net_paid_out)
     if net <= 0 or sum(amount for _periods, amount in flows) < net - 1e-6:
-        raise BadTerms("fees", "the payments do not return what was paid out")
+        raise BadTerms("fees", _("the payments do not return what was paid out"))
     low, high = 0.0, 1.0
-    for _ in range(_MAX_STEPS):
+    for _step in range(_MAX_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if sum(amount * middle**periods for periods, amount in flows) < net else (low, middle)
     return max(1.0 / high - 1.0, 0.0)
@@ -88,7 +89,7 @@ def xirr(flows: Sequence[tuple[date, Decimal]]) -> float:
     if worth(low) * worth(high) > 0:
         raise ValueError("the flows have no internal rate of return")
     sign = 1.0 if worth(low) > 0 else -1.0
-    for _ in range(200):
+    for _step in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if sign * worth(middle) > 0 else (low, middle)
     return (low + high) / 2

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from apps.common.money import parse_money
 from apps.loans.domain.daycount import DayCount
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.terms import (
     Advance,
@@ -54,7 +55,7 @@ def parse_date(field: str, value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise BadTerms(field, f"{value!r} is not a day written as YYYY-MM-DD")
+    raise BadTerms(field, _("%(value)s is not a day written as YYYY-MM-DD", value=repr(value)))
 
 
 def _number(field: str, value: Any) -> Decimal:
@@ -63,16 +64,17 @@ def _number(field: str, value: Any) -> Decimal:
     if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
         return Decimal(value.strip())
     if isinstance(value, float):
-        raise BadTerms(field, f"{value!r} is a binary float: write the number as a string")
-    raise BadTerms(field, f"{value!r} is not a plain number of 0 or more")
+        raise BadTerms(field, _("%(value)s is a binary float: write the number as a string", value=repr(value)))
+    raise BadTerms(field, _("%(value)s is not a plain number of 0 or more", value=repr(value)))
 
 
 def _money(field: str, value: Any) -> Decimal:
     number = _number(field, value)
+    plain = format(number, "f")
     try:
-        return parse_money(format(number, "f"))
-    except ValueError as error:
-        raise BadTerms(field, str(error)) from None
+        return parse_money(plain)
+    except ValueError:
+        raise BadTerms(field, _("%(value)s is no amount of at most 10 billion with at most 2 decimals", value=plain)) from None
 
 
 def _percent(field: str, value: Any) -> Decimal:
@@ -82,19 +84,19 @@ def _percent(field: str, value: Any) -> Decimal:
 def _whole(field: str, value: Any) -> int:
     number = _number(field, value)
     if number != int(number):
-        raise BadTerms(field, f"{value!r} is not a whole number")
+        raise BadTerms(field, _("%(value)s is not a whole number", value=repr(value)))
     return int(number)
 
 
 def _flag(field: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadTerms(field, f"{value!r} is neither true nor false")
+        raise BadTerms(field, _("%(value)s is neither true nor false", value=repr(value)))
     return value
 
 
 def _text(field: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > 200:
-        raise BadTerms(field, "must be a text of at most 200 characters")
+        raise BadTerms(field, _("must be a text of at most 200 characters"))
     return value
 
 
@@ -104,7 +106,7 @@ def _word(words: type[_Word]) -> Callable[[str, Any], _Word]:
     def parse(field: str, value: Any) -> _Word:
         word = known.get(value) if isinstance(value, str) else None
         if word is None:
-            raise BadTerms(field, f"{value!r} is not one of " + ", ".join(known))
+            raise BadTerms(field, _("%(value)s is not one of %(names)s", value=repr(value), names=", ".join(known)))
         return word
 
     return parse
@@ -115,13 +117,13 @@ _ROUNDINGS = {"half_up": Rounding.HALF_UP, "half_even": Rounding.HALF_EVEN}
 
 def _rounding(field: str, value: Any) -> Rounding:
     if not isinstance(value, str) or value not in _ROUNDINGS:
-        raise BadTerms(field, f"{value!r} is not one of " + ", ".join(_ROUNDINGS))
+        raise BadTerms(field, _("%(value)s is not one of %(names)s", value=repr(value), names=", ".join(_ROUNDINGS)))
     return _ROUNDINGS[value]
 
 
 def _list(field: str, value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise BadTerms(field, "must be a list")
+        raise BadTerms(field, _("must be a list"))
     return list(value)
 
 
@@ -137,7 +139,14 @@ def _waterfall(field: str, value: Any) -> tuple[Component, ...]:
 def _parts(field: str, value: Any, required: set[str], optional: set[str]) -> Mapping[str, Any]:
     """An object with all of the required keys and none but the optional ones besides."""
     if not isinstance(value, Mapping) or not required <= set(value) <= required | optional:
-        raise BadTerms(field, "each must have " + ", ".join(sorted(required)) + "; may have " + ", ".join(sorted(optional) or ["no more"]))
+        raise BadTerms(
+            field,
+            _(
+                "each must have %(names)s; may have %(names_2)s",
+                names=", ".join(sorted(required)),
+                names_2=", ".join(sorted(optional) or ["no more"]),
+            ),
+        )
     return value
 
 
@@ -151,7 +160,7 @@ def _funders(field: str, value: Any) -> tuple[Funder, ...]:
 
 def _basis_points(field: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadTerms(field, f"{value!r} is not a whole number of basis points")
+        raise BadTerms(field, _("%(value)s is not a whole number of basis points", value=repr(value)))
     return value
 
 
@@ -168,7 +177,7 @@ def _fees(field: str, value: Any) -> tuple[FeeRule, ...]:
         basis = _word(FeeBasis)(field, part["of"])
         key, read = ("amount", _money) if basis is FeeBasis.FLAT else ("percent", _percent)
         if {"amount", "percent"} & set(part) != {key}:
-            raise BadTerms(field, f"a fee of {basis} has {key}")
+            raise BadTerms(field, _("a fee of %(basis)s has %(key)s", basis=basis, key=key))
         limits = {name: _money(field, part[short]) for name, short in (("minimum", "min"), ("maximum", "max")) if short in part}
         when = _word(FeeTime)(field, part["when"])
         fees.append(FeeRule(name=_text(field, part["name"]), when=when, of=basis, value=read(field, part[key]), **limits))
@@ -182,7 +191,7 @@ def _allocation_rules(field: str, value: Any) -> tuple[AllocationRule, ...]:
         part = _parts(field, item, {"order"}, {"kinds", "min_dpd", "classes", "advance"})
         order = []
         for place in _list(field, part["order"]):
-            bucket, _, component = _text(field, place).partition(".")
+            bucket, _dot, component = _text(field, place).partition(".")
             order.append((_word(Bucket)(field, bucket), _word(Component)(field, component)))
         kinds = frozenset(_word(Kind)(field, kind).value for kind in _list(field, part.get("kinds", [])))
         classes = frozenset(_word(AssetClass)(field, name) for name in _list(field, part.get("classes", [])))
@@ -253,13 +262,13 @@ _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
 def _parsed(source: Any, parsers: Mapping[str, Callable[[str, Any], Any]], ignored: frozenset[str]) -> dict[str, Any]:
     """Known keys parsed, absent and null ones left to their defaults, unknown ones refused: a typo must not pass."""
     if not isinstance(source, Mapping):
-        raise BadTerms("request", "must be an object with named values")
+        raise BadTerms("request", _("must be an object with named values"))
     answer: dict[str, Any] = {}
     for field, value in source.items():
         if field in ignored:
             continue
         if field not in parsers:
-            raise BadTerms(str(field), "is not known here")
+            raise BadTerms(str(field), _("is not known here"))
         if value is not None:
             answer[field] = parsers[field](field, value)
     return answer
@@ -268,7 +277,7 @@ def _parsed(source: Any, parsers: Mapping[str, Callable[[str, Any], Any]], ignor
 def _terms(values: dict[str, Any]) -> LoanTerms:
     for field in _REQUIRED:
         if field not in values:
-            raise BadTerms(field, "is required")
+            raise BadTerms(field, _("is required"))
     return LoanTerms(**values)
 
 
@@ -288,7 +297,7 @@ def _booked_at(field: str, value: Any) -> None:
     try:
         datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise BadTerms(field, f"{value!r} is not a time written as ISO 8601") from None
+        raise BadTerms(field, _("%(value)s is not a time written as ISO 8601", value=repr(value))) from None
 
 
 def _id(field: str, value: Any) -> str:
@@ -341,7 +350,7 @@ def parse_transaction(source: Any) -> Transaction:
     values.pop("booked_at", None)
     for field in ("id", "kind", "value_date"):
         if field not in values:
-            raise BadTerms(field, "is required in a transaction")
+            raise BadTerms(field, _("is required in a transaction"))
     return Transaction(**values)
 
 
@@ -349,5 +358,5 @@ def parse_transactions(source: Any) -> list[Transaction]:
     """A list of transactions from JSON, in any order; raises `BadTerms`."""
     items = _list("transactions", source)
     if len(items) > _MAX_TRANSACTIONS:
-        raise BadTerms("transactions", f"at most {_MAX_TRANSACTIONS}")
+        raise BadTerms("transactions", _("at most %(max_transactions)s", max_transactions=_MAX_TRANSACTIONS))
     return [parse_transaction(item) for item in items]

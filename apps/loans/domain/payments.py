@@ -12,6 +12,7 @@ from apps.loans.domain.allocation import owed_by_component, pay_due, waive_due
 from apps.loans.domain.changes import Replan, replan
 from apps.loans.domain.daycount import BASIS
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.position import Lot, Position, Purse
 from apps.loans.domain.terms import COMPONENTS, Advance, AllocationRule, Component
 from apps.loans.domain.transactions import PrepaymentMode, Transaction
@@ -109,7 +110,7 @@ def prepay(position: Position, transaction: Transaction) -> str | None:
     fee, principal = _split_fee(position, beyond, payoff.principal, position.open_index(day))
     if principal <= 0:
         repay(position, transaction)
-        return "the amount leaves nothing to prepay; it counts as a repayment"
+        return _("the amount leaves nothing to prepay; it counts as a repayment")
     purse = _money_of(position, transaction)
     _take(position, day, purse, payoff, fee, principal, _HOW[transaction.mode])
     position.credit.add(purse.lots)
@@ -129,7 +130,12 @@ def settle_early(position: Position, transaction: Transaction) -> str | None:
     else:
         beyond = amount + payoff.credit - payoff.due_total - payoff.interest
         fee, principal = _split_fee(position, beyond, payoff.principal, position.open_index(day))
-        remark = f"the payoff on {day} is {payoff.total}; the difference of {payoff.total - amount} stays open"
+        remark = _(
+            "the payoff on %(day)s is %(payoff)s; the difference of %(difference)s stays open",
+            day=day,
+            payoff=payoff.total,
+            difference=payoff.total - amount,
+        )
         if principal <= 0:
             repay(position, transaction)
             return remark
@@ -144,12 +150,12 @@ def refund(position: Position, transaction: Transaction) -> str | None:
     """Pay credit back. More than there is leaves credit below zero: the customer owes it (only after a back-dated item)."""
     amount = transaction.amount or ZERO
     at_hand = max(position.credit.total, ZERO)
-    for _ in position.credit.draw(min(amount, at_hand)):
+    for _lot in position.credit.draw(min(amount, at_hand)):
         pass
     if amount <= at_hand:
         return None
     position.credit.lots.append(Lot(transaction.id, at_hand - amount, True))
-    return f"only {at_hand} of credit can be refunded"
+    return _("only %(at_hand)s of credit can be refunded", at_hand=at_hand)
 
 
 def waive(position: Position, transaction: Transaction) -> str | None:
@@ -157,11 +163,11 @@ def waive(position: Position, transaction: Transaction) -> str | None:
     asked = transaction.components
     limits: dict[Component, Decimal | None] = dict(asked) if asked else dict.fromkeys(_WAIVABLE)
     if Component.PRINCIPAL in limits:
-        raise BadTerms("components", "principal cannot be waived")
+        raise BadTerms("components", _("principal cannot be waived"))
     amount = transaction.amount
     waived = waive_due(position, transaction.value_date, transaction.id, limits, amount)
     wanted = amount if amount is not None else sum((part for part in limits.values() if part), start=waived)
-    return f"only {waived} is due to be waived" if waived < wanted else None
+    return _("only %(waived)s is due to be waived", waived=waived) if waived < wanted else None
 
 
 def _money_of(position: Position, transaction: Transaction) -> Purse:

@@ -12,6 +12,7 @@ from apps.common.money import ZERO
 from apps.loans.domain.amortisation import Amortisation
 from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, free_spans, periods
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeTime
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.schedule import first_amortisation
@@ -138,7 +139,10 @@ class Position:
         """Pay out the loan, or its first tranche: due days stay as signed, the first period adjusts to `day`."""
         terms = self.terms
         if day >= terms.first_due:
-            raise BadTerms("value_date", f"disbursement on {day} is not before the first due date {terms.first_due}")
+            raise BadTerms(
+                "value_date",
+                _("disbursement on %(day)s is not before the first due date %(first_due)s", day=day, first_due=terms.first_due),
+            )
         plan = periods(terms, count=terms.rows, opened_on=day, is_working_day=self.is_working_day)
         self.pauses = free_spans(terms, day)
         self.opened_on, self.balance, self.disbursed, self.flat_base = day, amount, amount, amount

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeRule
 from apps.loans.domain.installments import Amounts
 from apps.loans.domain.parsing import parse_date, parse_quote_request, parse_terms, parse_transactions
@@ -57,11 +58,11 @@ def quote_to_json(quote: Quote) -> dict[str, Any]:
 def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, Any]:
     """Replay {"id", "terms", "transactions"} to the end of its history up to `as_of`; raises `BadTerms`."""
     if not isinstance(loan, Mapping):
-        raise BadTerms("loan", "must be an object with id, terms and transactions")
+        raise BadTerms("loan", _("must be an object with id, terms and transactions"))
     if unknown := set(loan) - {"id", "terms", "transactions"}:
-        raise BadTerms(str(min(unknown, key=str)), "is not known here")
+        raise BadTerms(str(min(unknown, key=str)), _("is not known here"))
     if "terms" not in loan:
-        raise BadTerms("terms", "is required")
+        raise BadTerms("terms", _("is required"))
     terms = parse_terms(loan["terms"])
     transactions = parse_transactions(loan.get("transactions", []))
     state = replay(terms, transactions, parse_date("as_of", as_of))

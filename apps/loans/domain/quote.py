@@ -8,6 +8,7 @@ from decimal import Decimal
 from apps.common.money import ZERO
 from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import BadTerms, RateAboveCap
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.irr import disclosed_rates
 from apps.loans.domain.replay import replay
@@ -71,7 +72,7 @@ def _in_tranches(terms: LoanTerms, is_working_day: IsWorkingDay | None) -> Sched
     """The plan once all planned tranches are paid out, each on its day."""
     state = replay(terms, [], terms.tranches[-1].on, is_working_day=is_working_day)
     if wrong := next((told for told in state.transactions if told.remark), None):
-        raise BadTerms("tranches", f"{wrong.transaction.value_date}: {wrong.remark}")
+        raise BadTerms("tranches", _("%(value_date)s: %(remark)s", value_date=wrong.transaction.value_date, remark=wrong.remark))
     rows, repaid = [], ZERO
     for told in state.rows:
         row = told.installment

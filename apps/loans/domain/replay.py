@@ -12,6 +12,7 @@ from apps.loans.domain import changes, corrections, payments, restructuring, wri
 from apps.loans.domain.allocation import fall_due, note_lateness, past_due
 from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import RefusedOnEntry
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.installments import NO_AMOUNTS, Amounts
 from apps.loans.domain.position import Lot, Position
 from apps.loans.domain.state import (
@@ -122,7 +123,7 @@ def check_entry(
     state = replay(terms, [*transactions, new], new.value_date, is_working_day=is_working_day)
     for told in state.transactions:
         if told.transaction.id == new.id and told.remark is not None:
-            raise RefusedOnEntry(new.kind, f"{new.id} refused: {told.remark}")
+            raise RefusedOnEntry(new.kind, _("%(id)s refused: %(remark)s", id=new.id, remark=told.remark))
     return state
 
 
@@ -133,7 +134,7 @@ def _apply(position: Position, transaction: Transaction) -> str | None:
             position.credit.add([Lot(transaction.id, transaction.amount or ZERO)])
             return None
         if transaction.kind not in (Kind.REFUND, Kind.CHARGEBACK):
-            return "the loan is not open"
+            return _("the loan is not open")
     position.rule = _rule_for(position, transaction)
     position.is_merchant = transaction.source == _MERCHANT
     remark = _HANDLERS[transaction.kind](position, transaction)

@@ -14,13 +14,14 @@ from apps.loans.domain.changes import Replan, replan, replan_from, take_rate
 from apps.loans.domain.daycount import BASIS
 from apps.loans.domain.duedates import Span, make_period, periods
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.position import Position, blank_installment
 from apps.loans.domain.terms import Frequency, Method
 from apps.loans.domain.transactions import Kind, Pauses, Transaction
 
 _BY_SHARES = (Method.CUSTOM, Method.STEP)
-_NOTHING_LEFT = "no instalment is left to change"
+_NOTHING_LEFT = _("no instalment is left to change")
 
 
 def change_term(position: Position, transaction: Transaction) -> str | None:
@@ -33,9 +34,9 @@ def change_term(position: Position, transaction: Transaction) -> str | None:
     if terms.method is Method.BULLET:
         return _move_maturity(position, transaction, total)
     if total <= index:
-        return f"{index} instalments are already over"
+        return _("%(index)s instalments are already over", index=index)
     if transaction.kind is Kind.EXTENSION and total <= len(position.rows):
-        return f"an extension must lengthen the loan beyond {len(position.rows)} instalments"
+        return _("an extension must lengthen the loan beyond %(rows)s instalments", rows=len(position.rows))
     if (remark := _take_shares(position, transaction, index, total)) is not None:
         return remark
     balance = position.rest(index)
@@ -50,9 +51,9 @@ def _move_maturity(position: Position, transaction: Transaction, total: int) -> 
     row, day, days = position.rows[0], transaction.value_date, position.due_days
     end = days.end_of(total)
     if end <= day:
-        return f"instalment {total} would have been due on {end}"
+        return _("instalment %(total)s would have been due on %(end)s", total=total, end=end)
     if transaction.kind is Kind.EXTENSION and end <= row.end:
-        return f"an extension must lengthen the loan beyond {row.end}"
+        return _("an extension must lengthen the loan beyond %(end)s", end=row.end)
     take_rate(position, transaction)
     _move_rows(position, 0, day, [end], Replan.ANEW)
     return None
@@ -61,7 +62,7 @@ def _move_maturity(position: Position, transaction: Transaction, total: int) -> 
 def change_due_day(position: Position, transaction: Transaction) -> str | None:
     """A new due day from the running instalment on: in the month in which it was due, if that is still to come."""
     if position.terms.frequency is not Frequency.MONTH:
-        raise BadTerms("due_day", "only monthly instalments have a due day")
+        raise BadTerms("due_day", _("only monthly instalments have a due day"))
     day = transaction.value_date
     index = position.open_index(day)
     if index >= len(position.rows):
@@ -109,20 +110,20 @@ def re_age(position: Position, transaction: Transaction) -> str | None:
     """
     terms, day = position.terms, transaction.value_date
     if terms.method is Method.BULLET:
-        raise BadTerms("kind", "a bullet loan has no plan to start anew: extend it before it falls due")
+        raise BadTerms("kind", _("a bullet loan has no plan to start anew: extend it before it falls due"))
     if position.written_off_on or position.terminated_on:
-        return "the whole claim has fallen due"
+        return _("the whole claim has fallen due")
     index = position.open_index(day)
     total = transaction.installments or len(position.rows)
     if total <= index:
-        return f"{index} instalments are over: name a larger total number"
+        return _("%(index)s instalments are over: name a larger total number", index=index)
     terms.check_span(total)
     position.pull_in(index)
     late = position.rows[:index]
     principal = sum((row.unpaid_principal for row in late), start=ZERO)
     interest = sum((row.unpaid_interest for row in late), start=ZERO)
     if not principal and not interest:
-        return "nothing is overdue"
+        return _("nothing is overdue")
     if (remark := _take_shares(position, transaction, index, total)) is not None:
         return remark
     balance = position.rest(index) + principal
@@ -162,14 +163,20 @@ def _take_shares(position: Position, transaction: Transaction, index: int, total
     """Plans by shares need new ones when their number of rows changes: one for each row still to come."""
     if position.terms.method not in _BY_SHARES:
         if transaction.shares:
-            raise BadTerms("shares", f"do not go with method {position.terms.method}")
+            raise BadTerms("shares", _("do not go with method %(method)s", method=position.terms.method))
         return None
     if not transaction.shares:
         if total != len(position.rows):
-            raise BadTerms("shares", f"{transaction.kind} {transaction.id} needs the shares of the instalments still to come")
+            raise BadTerms(
+                "shares", _("%(kind)s %(id)s needs the shares of the instalments still to come", kind=transaction.kind, id=transaction.id)
+            )
         return None
     if len(transaction.shares) != total - index:
-        return f"{total - index} instalments are still to come, but {len(transaction.shares)} shares are given"
+        return _(
+            "%(to_come)s instalments are still to come, but %(shares)s shares are given",
+            to_come=total - index,
+            shares=len(transaction.shares),
+        )
     position.shares = (*position.shares[:index], *transaction.shares)
     return None
 

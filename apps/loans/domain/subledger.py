@@ -134,7 +134,7 @@ def totals_of(state: LoanState) -> Totals:
     """Running totals at the close of `state.as_of`."""
     if state.opened_on is None:
         return NOTHING
-    disbursed, charged, collected, waived = (dict(NO_AMOUNTS) for _ in range(4))
+    disbursed, charged, collected, waived = (dict(NO_AMOUNTS) for _flow in range(4))
     into = {Flow.DISBURSED: disbursed, Flow.COLLECTED: collected, Flow.WAIVED: waived}
     for told in state.transactions:
         if (flow := into.get(_FLOW_OF.get(told.transaction.kind, Flow.ADJUSTED))) is not None:

@@ -13,6 +13,7 @@ from apps.common.money import CENT, ZERO
 from apps.loans.domain.checks import check_money, check_rate, check_whole
 from apps.loans.domain.daycount import DayCount, month_day
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import MAX_FEES, FeeRule
 
 MAX_INSTALLMENTS = 1200
@@ -116,7 +117,7 @@ class ClassBounds:
         for bound in (*bounds, self.non_accrual):
             check_whole("class_bounds", bound, 0, MAX_DAYS)
         if bounds != sorted(bounds):
-            raise BadTerms("class_bounds", "a worse class must not begin before a better one")
+            raise BadTerms("class_bounds", _("a worse class must not begin before a better one"))
 
     def classes_of(self, dpd: int) -> frozenset[AssetClass]:
         """The class of a loan with so many days past due, and that it does not accrue."""
@@ -147,7 +148,7 @@ class AllocationRule:
         if sorted(self.order[:_PLACES_DUE]) != _EACH_DUE or len(set(ahead)) != len(ahead) or not set(ahead) <= _PAID_AHEAD:
             raise BadTerms(
                 "allocation_rules",
-                "order must name each component once as overdue and once as due, after them at most interest and principal in advance",
+                _("order must name each component once as overdue and once as due, after them at most interest and principal in advance"),
             )
 
     @property
@@ -212,7 +213,7 @@ class Floating:
 
     def __post_init__(self) -> None:
         if self.index not in LPR_INDEXES:
-            raise BadTerms("floating", "index must be one of " + ", ".join(LPR_INDEXES))
+            raise BadTerms("floating", _("index must be one of %(names)s", names=", ".join(LPR_INDEXES)))
         check_whole("floating", self.spread_bp, -2400, 10_000)
 
 
@@ -312,7 +313,7 @@ class LoanTerms:
         """Raise `BadTerms` when so many instalments would run for more than 100 years."""
         check_whole("installments", installments, 1, MAX_INSTALLMENTS)
         if installments * self.every * _LONGEST_DAYS[self.frequency] > MAX_DAYS:
-            raise BadTerms("installments", "the last due date would be more than 100 years away")
+            raise BadTerms("installments", _("the last due date would be more than 100 years away"))
 
     def _check_amounts(self) -> None:
         check_money("principal", self.principal, above_zero=True)
@@ -325,86 +326,91 @@ class LoanTerms:
         check_rate("rate_cap", self.rate_cap, MAX_ANNUAL_RATE)
         check_rate("prepay_fee_rate", self.prepay_fee_rate, Decimal(1))
         if self.fee_upfront >= self.principal:
-            raise BadTerms("fee_upfront", "must be less than the principal")
+            raise BadTerms("fee_upfront", _("must be less than the principal"))
 
     def _check_dates(self) -> None:
         check_whole("every", self.every, 1, MAX_EVERY)
         if not (1970 <= self.start.year <= 2200):
-            raise BadTerms("start", "must be between 1970 and 2200")
+            raise BadTerms("start", _("must be between 1970 and 2200"))
         if self.first_due <= self.start:
-            raise BadTerms("first_due", "must be after start")
+            raise BadTerms("first_due", _("must be after start"))
         if self.first_due.year > 2300:
-            raise BadTerms("first_due", "must not be after 2300")
+            raise BadTerms("first_due", _("must not be after 2300"))
         self.check_span(self.installments)
         if self.due_day is None:
             return
         check_whole("due_day", self.due_day, 1, 31)
         if self.first_due != due_in_month(self.first_due_month, self.due_day, self.month_end):
-            raise BadTerms("first_due", f"{self.first_due} is not on due day {self.due_day}")
+            raise BadTerms("first_due", _("%(first_due)s is not on due day %(due_day)s", first_due=self.first_due, due_day=self.due_day))
 
     def _check_method(self) -> None:
         if self.method is Method.BALLOON:
             if not ZERO < self.balloon < self.principal:
-                raise BadTerms("balloon", "must be above 0 and below the principal")
+                raise BadTerms("balloon", _("must be above 0 and below the principal"))
         elif self.balloon:
-            raise BadTerms("balloon", f"does not go with method {self.method}")
+            raise BadTerms("balloon", _("does not go with method %(method)s", method=self.method))
         if self.method in (Method.CUSTOM, Method.STEP):
             if len(self.shares) != self.installments:
-                raise BadTerms("shares", f"{len(self.shares)} given for {self.installments} installments")
+                raise BadTerms(
+                    "shares",
+                    _("%(shares)s given for %(installments)s installments", shares=len(self.shares), installments=self.installments),
+                )
             if min(self.shares) < 0 or sum(self.shares) != 1:
-                raise BadTerms("shares", "must not be negative and must add up to exactly 1")
+                raise BadTerms("shares", _("must not be negative and must add up to exactly 1"))
         elif self.shares:
-            raise BadTerms("shares", f"do not go with method {self.method}")
+            raise BadTerms("shares", _("do not go with method %(method)s", method=self.method))
 
     def _check_graces(self) -> None:
         check_whole("principal_grace", self.principal_grace, 0, MAX_INSTALLMENTS)
         check_whole("interest_grace", self.interest_grace, 0, MAX_INSTALLMENTS)
         check_whole("interest_free", self.interest_free, 0, MAX_INSTALLMENTS)
         if self.principal_grace and self.method not in _FROM_PLAN:
-            raise BadTerms("principal_grace", f"does not go with method {self.method}")
+            raise BadTerms("principal_grace", _("does not go with method %(method)s", method=self.method))
         for field in ("principal_grace", "interest_grace"):
             if getattr(self, field) >= max(self.rows, 1) and getattr(self, field):
-                raise BadTerms(field, "must leave an instalment after it")
+                raise BadTerms(field, _("must leave an instalment after it"))
         if self.interest_free > self.rows:
-            raise BadTerms("interest_free", "is more than there are instalments")
+            raise BadTerms("interest_free", _("is more than there are instalments"))
         if self.grace_interest is GraceInterest.CAPITALISED:
             if self.method not in _CAPITALISING or not self.interest_grace:
-                raise BadTerms("grace_interest", f"capitalised needs interest_grace, and does not go with method {self.method}")
+                raise BadTerms(
+                    "grace_interest", _("capitalised needs interest_grace, and does not go with method %(method)s", method=self.method)
+                )
             if self.method is not Method.INTEREST_FIRST and self.principal_grace < self.interest_grace:
-                raise BadTerms("grace_interest", "capitalised needs a principal_grace as long as interest_grace")
+                raise BadTerms("grace_interest", _("capitalised needs a principal_grace as long as interest_grace"))
         if self.first_interest is FirstInterest.CAPITALISED:
             if self.method not in _CAPITALISING or self.method is Method.INTEREST_FIRST:
-                raise BadTerms("first_interest", f"capitalised does not go with method {self.method}")
+                raise BadTerms("first_interest", _("capitalised does not go with method %(method)s", method=self.method))
             if self.principal_grace or self.interest_grace or self.even_out:
-                raise BadTerms("first_interest", "capitalised does not go with grace or even_out")
+                raise BadTerms("first_interest", _("capitalised does not go with grace or even_out"))
 
     def _check_servicing(self) -> None:
         check_whole("grace_days", self.grace_days, 0, 366)
         if self.prepay_fee_free_after is not None:
             check_whole("prepay_fee_free_after", self.prepay_fee_free_after, 0, MAX_INSTALLMENTS)
         if sorted(self.waterfall) != sorted(COMPONENTS):
-            raise BadTerms("waterfall", "must name each of " + ", ".join(COMPONENTS) + " once")
+            raise BadTerms("waterfall", _("must name each of %(names)s once", names=", ".join(COMPONENTS)))
         if self.funders:
             if len(self.funders) > MAX_FUNDERS:
-                raise BadTerms("funders", f"at most {MAX_FUNDERS}")
+                raise BadTerms("funders", _("at most %(max_funders)s", max_funders=MAX_FUNDERS))
             if any(funder.parts <= 0 for funder in self.funders):
-                raise BadTerms("funders", "parts must be above zero")
+                raise BadTerms("funders", _("parts must be above zero"))
             if sum(funder.parts for funder in self.funders) != SHARES_WHOLE:
-                raise BadTerms("funders", f"parts must add up to {SHARES_WHOLE}")
+                raise BadTerms("funders", _("parts must add up to %(shares_whole)s", shares_whole=SHARES_WHOLE))
             if len({funder.party_ref for funder in self.funders}) != len(self.funders):
-                raise BadTerms("funders", "each party_ref may appear once")
+                raise BadTerms("funders", _("each party_ref may appear once"))
 
     def _check_lists(self) -> None:
         if len(self.fees) > MAX_FEES or len({fee.name for fee in self.fees}) != len(self.fees):
-            raise BadTerms("fees", f"at most {MAX_FEES}, each with its own name")
+            raise BadTerms("fees", _("at most %(max_fees)s, each with its own name", max_fees=MAX_FEES))
         if len(self.allocation_rules) > MAX_FEES:
-            raise BadTerms("allocation_rules", f"at most {MAX_FEES}")
+            raise BadTerms("allocation_rules", _("at most %(max_fees)s", max_fees=MAX_FEES))
         days = [tranche.on for tranche in self.tranches]
         if not days:
             return
         if len(days) > MAX_INSTALLMENTS or days[0] != self.start or days != sorted(set(days)):
-            raise BadTerms("tranches", "the first must be on the start date, each later one on a later day")
+            raise BadTerms("tranches", _("the first must be on the start date, each later one on a later day"))
         for tranche in self.tranches:
             check_money("tranches", tranche.amount, above_zero=True)
         if sum(tranche.amount for tranche in self.tranches) != self.principal:
-            raise BadTerms("tranches", f"must add up to the principal {self.principal}")
+            raise BadTerms("tranches", _("must add up to the principal %(principal)s", principal=self.principal))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.terms import Component, LoanTerms
 
 
@@ -71,14 +72,14 @@ _NEEDS_AMOUNT = frozenset(
     }
 )
 _NEEDS: dict[Kind, tuple[str, str]] = {
-    Kind.RATE_RESET: ("annual_rate", "the new rate"),
-    Kind.EXTENSION: ("installments", "the new total number of instalments"),
-    Kind.TERM_CHANGE: ("installments", "the new total number of instalments"),
-    Kind.DUE_DAY_CHANGE: ("due_day", "the new due day"),
-    Kind.INTEREST_PAUSE: ("until", "the day on which interest runs again"),
-    Kind.ADJUSTMENT: ("components", "the corrections by component"),
-    Kind.OWNER_TRANSFER: ("owner_ref", "the new owner, empty for a buy-back"),
-    Kind.REVERSAL: ("reverses", "its target"),
+    Kind.RATE_RESET: ("annual_rate", _("the new rate")),
+    Kind.EXTENSION: ("installments", _("the new total number of instalments")),
+    Kind.TERM_CHANGE: ("installments", _("the new total number of instalments")),
+    Kind.DUE_DAY_CHANGE: ("due_day", _("the new due day")),
+    Kind.INTEREST_PAUSE: ("until", _("the day on which interest runs again")),
+    Kind.ADJUSTMENT: ("components", _("the corrections by component")),
+    Kind.OWNER_TRANSFER: ("owner_ref", _("the new owner, empty for a buy-back")),
+    Kind.REVERSAL: ("reverses", _("its target")),
 }
 _MAY_NAME_ITS_TARGET = frozenset({Kind.REVERSAL, Kind.CHARGEBACK})
 
@@ -116,43 +117,43 @@ class Transaction:
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise BadTerms("id", "a transaction needs an id")
+            raise BadTerms("id", _("a transaction needs an id"))
         if not 1970 <= self.value_date.year <= _LAST_YEAR:
-            raise BadTerms("value_date", f"must be between 1970 and {_LAST_YEAR}")
+            raise BadTerms("value_date", _("must be between 1970 and %(last_year)s", last_year=_LAST_YEAR))
         self._check_amount()
         field, what = _NEEDS.get(self.kind, ("id", ""))
         if getattr(self, field) is None:
-            raise BadTerms(field, f"{self.kind} {self.id} needs {what}")
+            raise BadTerms(field, _("%(kind)s %(id)s needs %(what)s", kind=self.kind, id=self.id, what=what))
         if self.reverses is not None and self.kind not in _MAY_NAME_ITS_TARGET:
-            raise BadTerms("reverses", f"{self.kind} {self.id} reverses nothing: only a reversal does")
+            raise BadTerms("reverses", _("%(kind)s %(id)s reverses nothing: only a reversal does", kind=self.kind, id=self.id))
         if self.kind is Kind.WAIVER and not self.amount and not self.components:
-            raise BadTerms("amount", f"waiver {self.id} needs an amount or components")
+            raise BadTerms("amount", _("waiver %(id)s needs an amount or components", id=self.id))
         if self.fraud and self.kind is not Kind.WRITE_OFF:
-            raise BadTerms("fraud", "marks a write-off only")
+            raise BadTerms("fraud", _("marks a write-off only"))
         if self.unearned is not Unearned.EARNED and self.kind is not Kind.BUY_DOWN:
-            raise BadTerms("unearned", "goes with a buy-down only")
+            raise BadTerms("unearned", _("goes with a buy-down only"))
         if self.service_rate is not None and not (self.kind is Kind.OWNER_TRANSFER and self.owner_ref and 0 <= self.service_rate < 1):
-            raise BadTerms("service_rate", "goes with a new owner only, from 0 to below 100 percent")
+            raise BadTerms("service_rate", _("goes with a new owner only, from 0 to below 100 percent"))
         if self.due_day is not None and not 1 <= self.due_day <= 31:
-            raise BadTerms("due_day", "must be from 1 to 31")
+            raise BadTerms("due_day", _("must be from 1 to 31"))
         if self.until is not None and not self.value_date < self.until <= self.value_date + _LONGEST_PAUSE:
-            raise BadTerms("until", "must be after the value date, at most 10 years")
+            raise BadTerms("until", _("must be after the value date, at most 10 years"))
         if self.shares and (min(self.shares) < 0 or sum(self.shares) != 1):
-            raise BadTerms("shares", "must not be negative and must add up to exactly 1")
+            raise BadTerms("shares", _("must not be negative and must add up to exactly 1"))
 
     def _check_amount(self) -> None:
         # A settlement of nothing is one that the loan's credit pays in full.
         if self.kind in _NEEDS_AMOUNT and (self.amount is None or not (self.amount or self.kind is Kind.EARLY_SETTLEMENT)):
-            raise BadTerms("amount", f"{self.kind} {self.id} needs an amount above 0")
+            raise BadTerms("amount", _("%(kind)s %(id)s needs an amount above 0", kind=self.kind, id=self.id))
         if self.amount is not None and self.amount < 0:
-            raise BadTerms("amount", f"{self.kind} {self.id} must not be negative")
+            raise BadTerms("amount", _("%(kind)s %(id)s must not be negative", kind=self.kind, id=self.id))
         for part in (self.components or {}).values():
             if part is None and self.kind is Kind.ADJUSTMENT:
-                raise BadTerms("components", f"adjustment {self.id} needs an amount for each component")
+                raise BadTerms("components", _("adjustment %(id)s needs an amount for each component", id=self.id))
             if part is not None and part < 0 and self.kind is not Kind.ADJUSTMENT:
-                raise BadTerms("components", f"{self.kind} {self.id} must not be negative")
+                raise BadTerms("components", _("%(kind)s %(id)s must not be negative", kind=self.kind, id=self.id))
         if self.kind is Kind.ADJUSTMENT and not any((self.components or {}).values()):
-            raise BadTerms("components", f"adjustment {self.id} corrects nothing")
+            raise BadTerms("components", _("adjustment %(id)s corrects nothing", id=self.id))
 
     @property
     def order(self) -> tuple[date, int, str]:
@@ -168,13 +169,15 @@ def as_history(terms: LoanTerms, transactions: Iterable[Transaction]) -> tuple[T
     known: dict[str, Transaction] = {}
     for transaction in transactions:
         if known.setdefault(transaction.id, transaction) != transaction:
-            raise BadTerms("id", f"{transaction.id} is used by two different transactions")
+            raise BadTerms("id", _("%(id)s is used by two different transactions", id=transaction.id))
     first_day = min((item.value_date for item in known.values() if item.kind is Kind.DISBURSEMENT), default=terms.start)
     for transaction in known.values():
         if transaction.value_date < min(first_day, terms.start):
-            raise BadTerms("value_date", f"{transaction.kind} {transaction.id} is dated before the loan starts")
+            raise BadTerms("value_date", _("%(kind)s %(id)s is dated before the loan starts", kind=transaction.kind, id=transaction.id))
         if transaction.kind is Kind.REVERSAL and transaction.reverses not in known:
-            raise BadTerms("reverses", f"{transaction.id} reverses {transaction.reverses}, which is not there")
+            raise BadTerms(
+                "reverses", _("%(id)s reverses %(reverses)s, which is not there", id=transaction.id, reverses=transaction.reverses)
+            )
     return tuple(sorted(known.values(), key=lambda item: item.order))
 
 
@@ -192,9 +195,9 @@ def reversals(history: Iterable[Transaction]) -> dict[str, str]:
 
     def verdict(target: str, trail: tuple[str, ...]) -> str | None:
         if target in trail:
-            raise BadTerms("reverses", f"{target} ends up reversing itself")
+            raise BadTerms("reverses", _("%(target)s ends up reversing itself", target=target))
         if len(trail) > _LONGEST_CHAIN:
-            raise BadTerms("reverses", f"more than {_LONGEST_CHAIN} reversals of one another")
+            raise BadTerms("reverses", _("more than %(longest_chain)s reversals of one another", longest_chain=_LONGEST_CHAIN))
         if target not in verdicts:
             standing = (item.id for item in against.get(target, ()) if verdict(item.id, (*trail, target)) is None)
             verdicts[target] = next(standing, None)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.allocation import fall_due, owed_by_component
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.installments import Installment
 from apps.loans.domain.position import Lot, Position
 from apps.loans.domain.transactions import Transaction
@@ -18,11 +19,11 @@ def write_off(position: Position, transaction: Transaction) -> str | None:
     """Let everything fall due on the value date with the interest run, and stop interest and penalty for good."""
     day = transaction.value_date
     if position.written_off_on is not None:
-        return f"the loan was written off on {position.written_off_on}"
+        return _("the loan was written off on %(written_off_on)s", written_off_on=position.written_off_on)
     accelerate(position, day)
     claim = owed_by_component(position, day)
     if not any(claim.values()):
-        return "nothing is owed"
+        return _("nothing is owed")
     position.rows = [_stood_still(position, row, day) for row in position.rows]
     position.penalty_rate = Decimal(0)
     position.written_off_on = day
@@ -37,12 +38,12 @@ def terminate(position: Position, transaction: Transaction) -> str | None:
     """Early recall: everything falls due on the value date with the interest run; penalty goes on on the principal."""
     day = transaction.value_date
     if position.written_off_on is not None:
-        return f"the loan was written off on {position.written_off_on}"
+        return _("the loan was written off on %(written_off_on)s", written_off_on=position.written_off_on)
     if position.terminated_on is not None:
-        return f"the loan was terminated on {position.terminated_on}"
+        return _("the loan was terminated on %(terminated_on)s", terminated_on=position.terminated_on)
     accelerate(position, day)
     if not any(owed_by_component(position, day).values()):
-        return "nothing is owed"
+        return _("nothing is owed")
     position.terminated_on = day
     return None
 

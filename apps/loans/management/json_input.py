@@ -52,7 +52,7 @@ def calendar_day(option: str, text: str) -> dt.date:
     try:
         return parse_date(option, text)
     except BadTerms as error:
-        raise refusal(error) from None
+        raise refusal(error.told(_)) from None
 
 
 def _bytes_of(name: str) -> bytes:

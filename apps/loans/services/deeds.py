@@ -402,7 +402,7 @@ def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
             shares=(),
         )
     except BadTerms as refusal:
-        raise TermsRefused(str(refusal), field=refusal.field) from None
+        raise TermsRefused(refusal.told(_), field=refusal.field) from None
     new_id = open_loan(
         legal_entity_id=loan.legal_entity_id,
         borrower_ref=loan.borrower_ref,

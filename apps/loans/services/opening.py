@@ -76,7 +76,7 @@ def open_loan(
     try:
         entry_of(loan, [], paid_out)
     except BadTerms as refusal:
-        raise TermsRefused(str(refusal), field=refusal.field) from None
+        raise TermsRefused(refusal.told(_), field=refusal.field) from None
     file.record(paid_out, narrative=_("Loan %(number)s paid out") % {"number": loan.number})
     if terms.fee_upfront > ZERO:
         fee = _row(loan, LoanTransaction.Kind.FEE, terms.fee_upfront, value_date, f"{reference}/fee"[:64], actor, now)

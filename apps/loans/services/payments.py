@@ -51,7 +51,7 @@ def record_repayment(
     `source`: manual, debit, counter, compensation or third_party. The same reference again changes nothing. Raises `LoanUnknown`,
     `LoanNotRunning`, `AmountRefused`, `ValueDateRefused`, `ReferenceReused`.
     """
-    paid = record_on_time([Payment(loan_id, amount, value_date, source, reference)], actor=actor, now=now)
+    paid = _record_on_time([Payment(loan_id, amount, value_date, source, reference)], actor, now)
     if paid:
         return paid[0]
     return _record(
@@ -73,12 +73,17 @@ def record_on_time(payments: Sequence[Payment], *, actor: Actor, now: dt.datetim
 
     What was left alone is not said why; nothing is refused here.
     """
+    return _record_on_time(payments, actor, now)
+
+
+def _record_on_time(payments: Sequence[Payment], actor: Actor, now: dt.datetime) -> list[TransactionBrief]:
     actor.require("loans.record")
     rows = pay_on_time(payments, actor=actor, now=now)
     publish_many([_recorded(row.loan, row) for row in rows])
     return [_brief(row.loan, row) for row in rows]
 
 
+@transaction.atomic
 def prepay(
     *,
     loan_id: UUID,
@@ -116,6 +121,7 @@ def check_prepayment(*, loan_id: UUID, amount: Decimal, mode: str, value_date: d
     _check_entry(file, LoanTransaction(loan=file.loan, kind=Kind.PREPAYMENT, amount=amount, value_date=value_date, params={"mode": mode}))
 
 
+@transaction.atomic
 def settle_early(
     *,
     loan_id: UUID,
@@ -140,7 +146,6 @@ def settle_early(
     )
 
 
-@transaction.atomic
 def _record(
     *,
     loan_id: UUID,
@@ -184,9 +189,9 @@ def _check_entry(file: LoanFile, row: LoanTransaction) -> LoanState:
     try:
         return entry_of(file.loan, file.transactions, row)
     except RefusedOnEntry as refusal:
-        raise AmountRefused(str(refusal), loan=file.loan.number) from None
+        raise AmountRefused(refusal.told(_), loan=file.loan.number) from None
     except BadTerms as refusal:
-        raise TermsRefused(str(refusal), field=refusal.field) from None
+        raise TermsRefused(refusal.told(_), field=refusal.field) from None
 
 
 def _check_amount(amount: Decimal) -> None:

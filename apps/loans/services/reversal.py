@@ -74,4 +74,4 @@ def _check(file: LoanFile, row: LoanTransaction) -> None:
     try:
         replay_of(file.loan, [*file.transactions, row], max(file.as_of, row.value_date))
     except BadTerms as refusal:
-        raise TermsRefused(str(refusal), field=refusal.field) from None
+        raise TermsRefused(refusal.told(_), field=refusal.field) from None

@@ -195,7 +195,7 @@ def _rows(run: _Run, lines: Sequence[Line]) -> list[TakeOverRow]:
         try:
             rows.append(_row(line, run.today))
         except BadTerms as wrong:
-            run.refuse(line.no, wrong.field, wrong.message)
+            run.refuse(line.no, wrong.field, wrong.why(_))
     if run.problems:
         raise SheetRefused(fields=run.problems)
     return rows
@@ -294,7 +294,7 @@ def _take_over(run: _Run, row: TakeOverRow) -> TakenOverLoan | None:
             projection = project(loan, history, run.today, run.policy)
             found = _balances(projection)
     except BadTerms as wrong:
-        run.refuse(row.no, wrong.field, wrong.message)
+        run.refuse(row.no, wrong.field, wrong.why(_))
         return None
     if not _fits(run, row, projection, found):
         return None

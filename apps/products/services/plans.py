@@ -160,4 +160,4 @@ def calculate(
         text = _("The annual rate with all fees is %(apr)s %%, above the cap of %(cap)s %%.") % {"apr": error.apr_irr, "cap": error.cap}
         raise CostAboveCap(text, apr_irr=error.apr_irr, cap=error.cap) from None
     except BadTerms as error:
-        raise QuoteRefused(fields={error.field: [error.message]}) from None
+        raise QuoteRefused(fields={error.field: [error.why(_)]}) from None

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         try:
             return quote_from_json(request | {"even_out": options["even_out"]}), "", 0
         except BadTerms as error:
-            raise refusal(error, code=CHECK_FAILED if isinstance(error, RateAboveCap) else BAD_INPUT) from None
+            raise refusal(error.told(_), code=CHECK_FAILED if isinstance(error, RateAboveCap) else BAD_INPUT) from None
 
     def _quote_file(self, name: str) -> tuple[Any, str, int]:
         requests = read_json(name)
@@ -78,7 +78,7 @@ def _answer(request: Any) -> dict[str, Any]:
     try:
         return identity | quote_from_json(request)
     except BadTerms as error:
-        return identity | {"error": str(error)}
+        return identity | {"error": error.told(_)}
 
 
 def _table(answer: dict[str, Any]) -> str:

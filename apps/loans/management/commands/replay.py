@@ -4,6 +4,8 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from apps.common.commands import Command as BaseCommand
 from apps.loans.domain import BadTerms, replay_from_json
 from apps.loans.management.json_input import calendar_day, read_json, refusal
@@ -34,7 +36,7 @@ def _replayed(loan: Any, as_of: dt.date) -> dict[str, Any]:
         return replay_from_json(loan, as_of)
     except BadTerms as error:
         name = loan.get("id") if isinstance(loan, dict) else None
-        raise refusal(f"loan {name}: {error}") from None
+        raise refusal(_("loan %(name)s: %(problem)s") % {"name": name, "problem": error.told(_)}) from None
 
 
 def _table(answer: dict[str, Any]) -> str:
