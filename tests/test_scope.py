@@ -42,6 +42,7 @@ NOT_IN_THE_STORY = {
     "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference",
     "reconciliation.LateMatch", "risk.ListHit", "organisations.SecondFactorEnrolment",
     "loans.FundingAgreement", "loans.FundingFee", "loans.FundingFeeTotal", "loans.TakenOverLoan",
+    "loans.CompensationClaim", "loans.ClaimRecovery", "loans.LoanExtras", "organisations.ExtraField",
     "ledger.RulesDraft", "loans.Collateral", "loans.CollateralValue", "loans.Pledge", "loans.LoanParty",
 }  # fmt: skip
 REFUSED = {403, 404, 405}
