@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import F
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from apps.applications import selectors as applications
 from apps.backoffice.charts import BalanceChart, balance_chart
@@ -243,14 +242,14 @@ def _rows(view: Standing, day: dt.date) -> Iterable[Row]:
 def _standing(row: InstalmentView, day: dt.date, *, is_next: bool) -> tuple[str, str, str, str]:
     """Tone of the row, sign, class and words of its tag: a paid row is quiet, only one overdue from five days is filled."""
     if row.status == "paid":
-        return "done", "check", "okk plain", _t("paid")
+        return "done", "check", "okk plain", gettext("paid")
     days = (day - row.due_date).days
     if row.status == "overdue" or (row.status == "due" and days > 0):
-        text = _t("overdue %(days)s d") % {"days": days}
+        text = gettext("overdue %(days)s d") % {"days": days}
         return ("od", "warn", "overdue", text) if days >= RED_FROM_DAYS else ("late", "clock", "warn", text)
     if row.status == "due":
-        return "next", "clock", "info", _t("due today")
-    return ("next", "dot", "info", _t("next")) if is_next else ("", "todo", "plain", _t("to come"))
+        return "next", "clock", "info", gettext("due today")
+    return ("next", "dot", "info", gettext("next")) if is_next else ("", "todo", "plain", gettext("to come"))
 
 
 def _entries(loan: Any, user: Any) -> list[Entry]:
@@ -344,7 +343,7 @@ def _story(loan: Any, moved: Iterable[Moved], orders: Iterable[Any]) -> tuple[To
     except CarloanError:
         pass
     for order in orders:
-        text = _t("payment %(number)s asked for: %(state)s") % {"number": order.order_no, "state": order.get_state_display()}
+        text = gettext("payment %(number)s asked for: %(state)s") % {"number": order.order_no, "state": order.get_state_display()}
         told.append(Told(order.sent_at or order.created_at, text, order.get_origin_display(), order.reason))
     for one in moved:
         amount = "" if one.line.amount is None else f" {one.line.amount:,.2f}"

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import template
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.backoffice import book_words
@@ -177,7 +177,7 @@ def feature(value: Any) -> str:
     """A feature's value in the unit that people use: yuan, percent, months."""
     raw, unit = value.value, value.unit
     if isinstance(raw, bool):
-        return _t("yes") if raw else _t("no")
+        return gettext("yes") if raw else gettext("no")
     if unit == "分":
         return money(Decimal(raw) / 100)
     if unit == "bp":

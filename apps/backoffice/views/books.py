@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
@@ -82,7 +82,14 @@ def turnovers(request: StaffRequest) -> HttpResponse:
     asked = Asked(request)
     rows = ledger.turnovers(asked.entity.id, asked.start, asked.end)
     if asked.form:
-        heads = (_t("Account"), _t("Account name"), _t("Opening balance"), _t("Debit"), _t("Credit"), _t("Closing balance"))
+        heads = (
+            gettext("Account"),
+            gettext("Account name"),
+            gettext("Opening balance"),
+            gettext("Debit"),
+            gettext("Credit"),
+            gettext("Closing balance"),
+        )
         lines = [(row.code, row.name, row.opening, row.debit, row.credit, row.closing) for row in rows]
         return asked.file("turnovers", [heads, *lines])
     totals = [sum(getattr(row, name) for row in rows if not row.is_sum) for name in ("opening", "debit", "credit", "closing")]
@@ -96,10 +103,10 @@ def balance_sheet(request: StaffRequest) -> HttpResponse:
     asked = Asked(request)
     sheet = ledger.balance_sheet(asked.entity.id, asked.end)
     if asked.form:
-        parts = ((_t("Assets"), sheet.assets), (_t("Liabilities"), sheet.liabilities), (_t("Equity"), sheet.equity))
+        parts = ((gettext("Assets"), sheet.assets), (gettext("Liabilities"), sheet.liabilities), (gettext("Equity"), sheet.equity))
         rows: list[sheets.Row] = [(title, line.code, line.name, line.amount) for title, lines in parts for line in lines]
-        rows.append((_t("Equity"), "", _t("Result not yet transferred"), sheet.result))
-        rows += [(_t("Off balance"), line.code, line.name, line.amount) for line in sheet.memos]
+        rows.append((gettext("Equity"), "", gettext("Result not yet transferred"), sheet.result))
+        rows += [(gettext("Off balance"), line.code, line.name, line.amount) for line in sheet.memos]
         return asked.file("balance-sheet", rows)
     return show(request, "backoffice/books/balance_sheet.html", {"asked": asked, "sheet": sheet, "tab": "balance_sheet"})
 
@@ -111,9 +118,9 @@ def income(request: StaffRequest) -> HttpResponse:
     asked = Asked(request)
     statement = ledger.income_statement(asked.entity.id, asked.start, asked.end)
     if asked.form:
-        parts = ((_t("Income"), statement.income), (_t("Expenses"), statement.expenses))
+        parts = ((gettext("Income"), statement.income), (gettext("Expenses"), statement.expenses))
         rows: list[sheets.Row] = [(title, line.code, line.name, line.amount) for title, lines in parts for line in lines]
-        return asked.file("income", [*rows, ("", "", _t("Result"), statement.result)])
+        return asked.file("income", [*rows, ("", "", gettext("Result"), statement.result)])
     return show(request, "backoffice/books/income.html", {"asked": asked, "statement": statement, "tab": "income"})
 
 

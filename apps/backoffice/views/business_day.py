@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -118,7 +118,7 @@ def run(request: StaffRequest, day_id: UUID) -> HttpResponse:
     if day is None:
         raise NotFound
     tasks.close_days.delay_on_commit(str(day.legal_entity_id), day.date.isoformat(), str(request.user.pk))
-    messages.success(request, _t("The end of day has been asked for. Its progress is among the jobs."))
+    messages.success(request, gettext("The end of day has been asked for. Its progress is among the jobs."))
     return redirect(f"{reverse('admin:eod')}?day={day.id}")
 
 
