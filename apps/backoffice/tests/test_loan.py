@@ -87,7 +87,7 @@ def test_a_lease_shows_whose_the_car_is_and_its_deposit(desk, late):
     terms = LeaseTerms(kind="direct", vehicle_name="汉 EV", deposit=Decimal("8000.00"), purchase_price=Decimal("100.00"))
     agree_lease(loan_id=late.id, terms=terms, actor=SYSTEM, now=NOON)
     page = page_of(desk, late)
-    assert 'id="lease-title">车辆归出租人所有' in page
+    assert 'id="lease-title">the lessor owns the car' in page
     assert "8,000.00" in page
 
 
