@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -264,7 +264,10 @@ def _run_phase(this: _Run, phase: str, day: dt.date, *, fresh: bool) -> list[Ste
     try:
         for step in steps(phase):
             rows = known.get(step.name) or _cut(this, day, step)
-            finished += _run_step(this, step, day, rows)
+            try:
+                finished += _run_step(this, step, day, rows)
+            except IntegrityError as error:  # of the runner's own rows; what breaks inside a part is kept with the part
+                raise _stopped(step, day, [" ".join(str(error).split())]) from error
             this.step_done()
     finally:
         StepRun.objects.bulk_create(this.idle)

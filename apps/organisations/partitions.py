@@ -23,6 +23,7 @@ from apps.organisations.business_day import StepResult, step_named
 from apps.organisations.models import StepRun
 
 log = structlog.get_logger(__name__)
+_LONGEST_ERROR: Final = 400
 TRIES_PER_RUN: Final = 3
 _BUSY: Final = {"55P03", "40P01", "40001"}  # lock time-out, deadlock, serialisation: the same try may pass a moment later
 
@@ -113,10 +114,11 @@ def _keep(row: StepRun, values: dict[str, Any]) -> None:
 
 
 def _note_failure(row: StepRun, error: Exception, now: dt.datetime) -> None:
-    text = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
+    told = error.detail if isinstance(error, CarloanError) else f"{type(error).__name__}: {error}"
+    text = " ".join(told.split())[:_LONGEST_ERROR]  # a database names the row that broke a law in a line of its own
     failure = {
         "attempts": row.attempts + 1,
-        "error": f"{text.splitlines()[0] if text else type(error).__name__}\n{traceback.format_exc(limit=-6)}",
+        "error": f"{text}\n{traceback.format_exc(limit=-6)}",
         "started_at": now,
         "finished_at": clock.now(),
     }

@@ -40,7 +40,7 @@ class PoolRequestSerializer(serializers.Serializer):
     service_rate = serializers.DecimalField(
         max_digits=8, decimal_places=6, min_value=0, max_value=99, required=False, allow_null=True, help_text="percent of what comes in"
     )
-    loans = PoolLoanSerializer(many=True, min_length=1, max_length=MAX_POOL)
+    loans = serializers.ListField(child=PoolLoanSerializer(), min_length=1, max_length=MAX_POOL)
     reason = serializers.CharField(max_length=200)
 
 

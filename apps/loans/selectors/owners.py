@@ -94,7 +94,8 @@ def owner_statement(legal_entity_id: UUID, owner: str, first: dt.date, last: dt.
     standing = opening = ledger.by_party(PAYABLE, legal_entity_id, as_of=first - dt.timedelta(days=1)).get(owner, ZERO)
     moves = ledger.party_moves(PAYABLE, legal_entity_id, owner, first, last)
     numbers = dict(Loan.objects.filter(id__in={move.subject_ref for move in moves if move.subject_ref}).values_list("id", "number"))
-    flows, totals = [], {}
+    flows: list[OwnerFlow] = []
+    totals: dict[str, Decimal] = {}
     for move in moves:
         standing += move.amount
         totals[move.event] = totals.get(move.event, ZERO) + move.amount

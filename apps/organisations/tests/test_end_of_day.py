@@ -156,6 +156,34 @@ def test_a_failing_step_stops_the_day_and_says_where_and_why(entity):
     assert "accrual" in job.error
 
 
+def breaks_a_law(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    BusinessDay.objects.create(legal_entity_id=entity_id, date=day)
+    return StepResult(done=1)
+
+
+def takes_the_runners_row(*, entity_id: UUID, day: dt.date, partition: dict[str, Any], now: dt.datetime) -> StepResult:
+    StepRun.objects.create(legal_entity_id=entity_id, day=day, phase="close", step="accrual")
+    return StepResult(done=1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("function", ["breaks_a_law", "takes_the_runners_row"])
+def test_a_broken_law_of_the_database_stops_the_day_with_step_and_row(entity, function):
+    """Also where the runner's own rows break one: never `done already` without a word on where."""
+    business_day.register(Step("accrual", "close", 30, f"{HERE}.{function}"))
+    rows, code = eod("--date", str(D), "--entity", entity.code)
+    assert (code, rows[0]["state"]) == (1, "day_stopped")
+    assert "at step accrual" in rows[0]["error"]
+    assert "duplicate key" in rows[0]["error"]
+    assert f"({entity.id}, {D}" in rows[0]["error"]
+
+
+def test_a_day_that_is_none_is_refused_in_one_line(entity):
+    with pytest.raises(CommandError) as refused:
+        call_command("eod", date="2026-02-30", entity=entity.code)
+    assert (str(refused.value), refused.value.returncode) == ("--date: 2026-02-30 is no day. Give one such as 2026-09-30.", 2)
+
+
 def test_what_a_failing_step_wrote_is_rolled_back(entity, monkeypatch):
     business_day.register(Step("accrual", "close", 30, f"{HERE}.writes_then_fails"))
     with pytest.raises(end_of_day.DayStopped):

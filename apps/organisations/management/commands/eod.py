@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from apps.common import jobs
 from apps.common.actors import Actor
@@ -15,8 +16,12 @@ from apps.organisations.business_day import steps
 from apps.organisations.domain import EntityBrief
 
 
-def _date(text: str) -> dt.date:
-    return dt.date.fromisoformat(text)
+def _date(name: str, text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        told = _("--%(name)s: %(text)s is no day. Give one such as 2026-09-30.") % {"name": name, "text": text[:40] if text else ""}
+        raise CommandError(told, returncode=BAD_INPUT) from None
 
 
 class Command(BaseCommand):
@@ -24,13 +29,13 @@ class Command(BaseCommand):
     example = "--date 2026-09-30 --entity CL --format json"
 
     def arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--date", type=_date, metavar="D", help="The day to close, as 2026-09-30.")
-        parser.add_argument("--to", type=_date, metavar="D", help="The last day to close, when it is not --date.")
+        parser.add_argument("--date", metavar="D", help="The day to close, as 2026-09-30.")
+        parser.add_argument("--to", metavar="D", help="The last day to close, when it is not --date.")
         parser.add_argument("--entity", metavar="CODE", help="One legal entity; without it all that have a business day.")
         parser.add_argument("--dry-run", action="store_true", help="Only say which days and steps would run.")
 
     def work(self, **options: Any) -> tuple[Any, str, int]:
-        date, to = options["date"], options["to"]
+        date, to = (_date(name, options[name]) for name in ("date", "to"))
         last = to or date
         if last is None:
             raise CommandError("Give --date, --to or both. See --help.", returncode=BAD_INPUT)
