@@ -16,6 +16,7 @@ from bench.measures import Measure
 PROCESSES: Final = 4
 SECONDS: Final = 6.0
 _RESULTS: Final = 10_000
+_SINGLY: Final = 4_000
 ZERO: Final = Decimal(0)
 # What a repayment writes, without asking what it should say: a transaction, four projections, an entry's lines, an event.
 _BARE: Final = (
@@ -35,9 +36,7 @@ def repayment_post() -> Measure:
     from bench.end_of_day import open_normal_day
 
     portfolio = open_normal_day()
-    if portfolio.payments is None:
-        portfolio.payments = _pay(portfolio.entity_id)
-    rate, bare, p95_ms, count = portfolio.payments
+    rate, bare, p95_ms, count = _pay(portfolio.entity_id)
     conditions = f"{PROCESSES} processes, {count} repayments of an instalment on its day, p95 {p95_ms:.1f} ms, {portfolio.loans} loans"
     return Measure("repayment_post", round(rate, 1), "1/s", round(bare, 1), round(rate / bare, 3), conditions)
 
@@ -55,9 +54,26 @@ def repayment_batch() -> Measure:
 
 
 def pay_what_is_due(portfolio: Any) -> None:
-    """Let 97 of 100 loans that fall due on the open day pay, once."""
-    if portfolio.payments is None:
-        portfolio.payments = _pay(portfolio.entity_id)
+    """Let 97 of 100 loans that fall due on the open day, and have not paid yet, pay."""
+    from apps.common.actors import Actor
+    from apps.common.clock import beijing
+    from apps.loans.services import Payment, record_on_time
+
+    day, due = _due(portfolio.entity_id)
+    for start in range(0, len(due), 1_000):
+        payments = [Payment(loan, amount, day, "debit", f"debit/{day}") for loan, amount in due[start : start + 1_000]]
+        record_on_time(payments, actor=Actor.system("bench"), now=beijing(day, 10))
+
+
+def _due(entity_id: UUID) -> tuple[dt.date, list[tuple[UUID, Decimal]]]:
+    """The open day, and 97 of 100 loans with an instalment due on it, with what they owe."""
+    from apps.loans.models import LoanBalance
+    from apps.organisations.selectors import business_date
+
+    day = business_date(entity_id)
+    due = LoanBalance.objects.filter(loan__legal_entity_id=entity_id, next_due_date=day).order_by("loan_id")
+    owed = due.values_list("loan_id", "interest", "principal_due")
+    return day, [(loan, interest + principal) for loan, interest, principal in owed if loan.int % 100 < 97]
 
 
 def loan_opening() -> Measure:
@@ -73,54 +89,26 @@ def loan_opening() -> Measure:
 
 def _pay(entity_id: UUID) -> tuple[float, float, float, int]:
     """Repayments a second, bare writes a second, 95th percentile in ms, how many."""
-    from apps.loans.models import LoanBalance
-    from apps.organisations.selectors import business_date
-
-    day = business_date(entity_id)
-    due = LoanBalance.objects.filter(loan__legal_entity_id=entity_id, next_due_date=day).order_by("loan_id")
-    loans = [(loan, interest + principal) for loan, interest, principal in due.values_list("loan_id", "interest", "principal_due")]
-    paying = [pair for number, pair in enumerate(loans) if number % 100 < 97]
+    day, paying = _due(entity_id)
+    paying = paying[:_SINGLY]
     bare = _together(_write_bare, [(paying[number::PROCESSES][:400], day) for number in range(PROCESSES)])
     rate = _together(_repay, [(paying[number::PROCESSES], day) for number in range(PROCESSES)])
     return rate[0], bare[0], rate[1], len(paying)
 
 
 def _debit_file(entity_id: UUID) -> tuple[list[tuple[str, Decimal]], list[UUID], dt.date]:
-    """Orders sent to the bank for loans that fall due today and for late ones: numbers and amounts, loans, day."""
-    from apps.common.bulk import insert_rows
-    from apps.common.models import new_id
+    """Debits that the end of day ordered for today, taken as sent to the bank: numbers and amounts, their loans, the day."""
     from apps.disbursement.models import RepaymentOrder
-    from apps.loans.models import LoanBalance
     from apps.organisations.selectors import business_date
 
     day = business_date(entity_id)
-    standing = LoanBalance.objects.filter(loan__legal_entity_id=entity_id, credit=0, loan__run__is_plain=True).order_by("loan_id")
-    facts = ("loan_id", "loan__borrower_ref", "interest", "principal_due", "penalty", "compound", "fee", "next_due_date")
-    due = list(standing.filter(next_due_date=day, dpd=0).values_list(*facts)[:_RESULTS])
-    late = list(standing.filter(next_due_date__lt=day).values_list(*facts)[: len(due) * 3 // 97])
-    rows = [
-        {
-            "id": new_id(),
-            "order_no": f"BENCH{number:08}",
-            "loan_ref": loan_id,
-            "customer_ref": borrower,
-            "amount": sum(parts),
-            "due_date": due_date,
-        }
-        for number, (loan_id, borrower, *parts, due_date) in enumerate(due + late)
-    ]
-    same = {
-        "card_ref": new_id(),
-        "card_masked": "",
-        "agreement_no": "",
-        "purpose": "due",
-        "origin": "batch",
-        "mode": "",
-        "state": "processing",
-    }
-    same |= {"legal_entity_id": entity_id, "business_date": day, "bank_ref": "", "reason": "", "booked_as": ""}
-    insert_rows(RepaymentOrder, rows, same=same)
-    return [(row["order_no"], row["amount"]) for row in rows], [row["loan_ref"] for row in rows], day
+    orders = RepaymentOrder.objects.filter(legal_entity_id=entity_id, business_date=day, state="created").order_by("id")
+    orders.update(state="processing")
+    sent = RepaymentOrder.objects.filter(legal_entity_id=entity_id, business_date=day, state="processing").order_by("id")
+    facts = ("order_no", "amount", "loan_ref")
+    due = list(sent.filter(due_date=day).values_list(*facts)[:_RESULTS])
+    late = list(sent.filter(due_date__lt=day).values_list(*facts)[: len(due) * 3 // 97])
+    return [(number, amount) for number, amount, _loan in due + late], [loan for *_rest, loan in due + late], day
 
 
 def _record_results(results: Sequence[tuple[str, Decimal]], day: dt.date) -> list[float]:

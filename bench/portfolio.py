@@ -20,12 +20,15 @@ from uuid import UUID
 ENTITY: Final = "BENCHLOANS"
 OPEN_ON: Final = dt.date(2026, 3, 9)
 NORMAL_DAY: Final = 10
-PEAK_DAY: Final = 11
+PEAK_DAY: Final = 14
 WHOLE: Final = 180
 INSTALLMENTS: Final = 36
 PROCESSES: Final = 2
-# The tables of a loan in the order of their foreign keys, with the column that says whose row it is.
+PHONE: Final = "phone"
+# The tables of a loan in the order of their foreign keys, with the column that says whose row it is: the borrower's or the loan's.
+_OF_BORROWER: Final = {"customers_customer": "id", "customers_bankcard": "customer_id"}
 TABLES: Final = {
+    **_OF_BORROWER,
     "loans_loan": "id",
     "loans_loantransaction": "loan_id",
     "loans_loanbalance": "loan_id",
@@ -38,12 +41,15 @@ _SERIAL: Final = {"loans_loanamount", "loans_instalment"}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A loan as binary rows of each table, and the ids in them that every copy has anew."""
+    """A loan and its borrower as binary rows of each table, and what in them every copy has anew."""
 
     rows: dict[str, bytes]
     loan_id: bytes
     number: bytes
     unique_ids: tuple[bytes, ...]
+    phone: bytes
+    phone_hash: bytes
+    agreement_no: bytes
 
 
 def due_days() -> list[int]:
@@ -166,7 +172,9 @@ def _pattern(entity_id: UUID, due_day: int, number: int, *, behind: int = 0) -> 
             "first_due": first_due.isoformat(),
         }
     )
-    application, borrower = new_id(), new_id()
+    application, borrower, card = new_id(), new_id(), new_id()
+    agreement_no = f"AGREEMENT{number:03}{behind:02}{due_day:02}"
+    _borrower(entity_id, borrower, card, agreement_no)
     loan_id = services.open_loan(
         legal_entity_id=entity_id,
         borrower_ref=borrower,
@@ -183,9 +191,58 @@ def _pattern(entity_id: UUID, due_day: int, number: int, *, behind: int = 0) -> 
             loan_id=loan_id, amount=paid, value_date=terms.start, source="manual", reference="paid before", actor=actor, now=now
         )
     loan = Loan.objects.get(id=loan_id)
-    ids = [application, borrower, *LoanTransaction.objects.filter(loan=loan).values_list("id", flat=True)]
-    rows = {table: _rows_of(table, column, loan_id) for table, column in TABLES.items()}
-    return Pattern(rows, loan_id.bytes, loan.number.encode(), tuple(item.bytes for item in ids))
+    ids = [application, borrower, card, *LoanTransaction.objects.filter(loan=loan).values_list("id", flat=True)]
+    rows = {table: _rows_of(table, column, borrower if table in _OF_BORROWER else loan_id) for table, column in TABLES.items()}
+    phone, phone_hash = _stored_phone(borrower)
+    return Pattern(rows, loan_id.bytes, loan.number.encode(), tuple(item.bytes for item in ids), phone, phone_hash, agreement_no.encode())
+
+
+def _borrower(entity_id: UUID, borrower: UUID, card: UUID, agreement_no: str) -> None:
+    """A person with a telephone to be reminded on, and a card to be debited."""
+    from apps.common.clock import beijing
+    from apps.common.crypto import blind_index
+    from apps.customers.models import BankCard, Customer
+
+    now = beijing(OPEN_ON, 10)
+    phone = f"1380{agreement_no[-7:]}"
+    Customer.objects.create(
+        id=borrower,
+        legal_entity_id=entity_id,
+        state="verified",
+        phone=phone,
+        phone_hash=blind_index(phone, purpose=PHONE),
+        masked_phone="138****0000",
+        name="测试借款人",
+        masked_name="测*",
+        created_at=now,
+    )
+    BankCard.objects.create(
+        id=card,
+        customer_id=borrower,
+        state="bound",
+        number="6222020000000000000",
+        number_hash=blind_index("6222020000000000000", purpose="card_number"),
+        masked_number="6222****0000",
+        phone=phone,
+        masked_phone="138****0000",
+        bank_code="ICBC",
+        bank_name="工商银行",
+        is_default=True,
+        debit_agreed=True,
+        agreement_no=agreement_no,
+        agreed_at=now,
+        bound_at=now,
+        created_at=now,
+    )
+
+
+def _stored_phone(borrower: UUID) -> tuple[bytes, bytes]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT phone, phone_hash FROM customers_customer WHERE id = %s", [borrower])
+        stored, index = cursor.fetchone()
+    return str(stored).encode(), str(index).encode()
 
 
 def _months_before(day: dt.date, months: int) -> dt.date:
@@ -199,11 +256,11 @@ _HEADER: Final = 19  # signature, flags and extension length of a binary COPY st
 _TRAILER: Final = b"\xff\xff"
 
 
-def _rows_of(table: str, column: str, loan_id: UUID) -> bytes:
+def _rows_of(table: str, column: str, owner: UUID) -> bytes:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        stream = cursor.cursor.copy(f"COPY (SELECT {_columns(table)} FROM {table} WHERE {column} = '{loan_id}') TO STDOUT (FORMAT BINARY)")
+        stream = cursor.cursor.copy(f"COPY (SELECT {_columns(table)} FROM {table} WHERE {column} = '{owner}') TO STDOUT (FORMAT BINARY)")
         with stream as copy:
             data = b"".join(bytes(block) for block in copy)
     return data[_HEADER : -len(_TRAILER)]
@@ -244,21 +301,27 @@ _Ids = dict[bytes, bytes]
 
 
 def _batches(patterns: list[Pattern], first: int, count: int) -> Iterator[list[tuple[Pattern, _Ids]]]:
+    from apps.common.crypto import blind_index
     from apps.common.models import new_id
+    from apps.customers.models import Customer
 
+    sealed = Customer._meta.get_field("phone").get_prep_value
     for start in range(first, first + count, 2_000):
         batch = []
         for number in range(start, min(start + 2_000, first + count)):
             pattern = patterns[number % len(patterns)]
             ids = {pattern.loan_id: new_id().bytes, pattern.number: f"BN{number:0{len(pattern.number) - 2}}".encode()}
             ids |= {old: new_id().bytes for old in pattern.unique_ids}
+            phone = f"139{number:08}"
+            ids |= {pattern.phone: sealed(phone).encode(), pattern.phone_hash: blind_index(phone, purpose=PHONE).encode()}
+            ids[pattern.agreement_no] = f"{number:0{len(pattern.agreement_no)}}".encode()
             batch.append((pattern, ids))
         yield batch
 
 
 def _as_new(pattern: Pattern, table: str, ids: _Ids) -> bytes:
     data = pattern.rows[table]
-    if table not in ("loans_loan", "loans_loantransaction"):
+    if table not in ("loans_loan", "loans_loantransaction", *_OF_BORROWER):
         return data.replace(pattern.loan_id, ids[pattern.loan_id])
     for old, new in ids.items():
         data = data.replace(old, new)

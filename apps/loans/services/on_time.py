@@ -25,7 +25,7 @@ from apps.loans.services.projection import policy_on
 from apps.loans.services.targets import Key
 from apps.organisations.services import hold_business_days
 
-_LOAN_FIELDS: Final = ("id", "number", "legal_entity_id", "borrower_ref", "application_ref", "state")
+_LOAN_FIELDS: Final = ("id", "number", "legal_entity_id", "borrower_ref", "application_ref", "state", "is_lease")
 _PAY: Final = "SELECT paid_id, event, component, party_ref, amount FROM loans_pay_on_time(%s, %s, %s, %s, %s, %s)"
 
 
