@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.fees import FeeTime
-from apps.loans.domain.installments import Installment
+from apps.loans.domain.installments import Installment, changed
 from apps.loans.domain.position import Lapse, Lot, Position, Purse
 from apps.loans.domain.terms import COMPONENTS, AllocationOrder, Bucket, Component
 
@@ -169,5 +169,5 @@ def _charge_late_fees(position: Position, day: date) -> None:
     for index in range(position.first_open, position.due_count):
         row = position.rows[index]
         if row.cleared_on is None and not row.late_fee_charged and position.days_late(row, day) > position.terms.grace_days:
-            position.rows[index] = replace(row, late_fee_charged=True)
+            position.rows[index] = changed(row, late_fee_charged=True)
             position.charge_fees(FeeTime.OVERDUE, index)

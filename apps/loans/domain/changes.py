@@ -15,6 +15,7 @@ from apps.loans.domain.amortisation import Amortisation, Debt, after_capitalisin
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeTime
+from apps.loans.domain.installments import changed
 from apps.loans.domain.position import Lot, Position, emptied
 from apps.loans.domain.terms import Component, GraceInterest, Method
 from apps.loans.domain.transactions import Transaction
@@ -44,7 +45,7 @@ def replan(position: Position, index: int, *, running: Decimal, balance: Decimal
         return
     if terms.method is Method.FLAT and balance < before and how is not Replan.NEXT:
         position.flat_base *= balance / before
-    rows[index] = replace(rows[index], units_done=units_done, carried=running)
+    rows[index] = changed(rows[index], units_done=units_done, carried=running)
     grace = min(max(terms.interest_grace - index, 0), len(rows) - index - 1)
     capitalises = terms.grace_interest is GraceInterest.CAPITALISED
     debt = Debt(
@@ -157,7 +158,7 @@ def add_fee(position: Position, day: date, transaction_id: str, amount: Decimal)
         return _("no instalment is left to bear a fee")
     index = min(position.open_index(day), len(position.rows) - 1)
     row = position.rows[index]
-    position.rows[index] = replace(row, fee=row.fee + amount)
+    position.rows[index] = changed(row, fee=row.fee + amount)
     position.first_open = min(position.first_open, index)
     position.allocate(day, Lot(transaction_id, amount), row.no, Component.FEE)
     return None

@@ -3,7 +3,7 @@
 Rules: docs/rules/back-dating.md. Handlers answer as those of `changes` do.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import reduce
@@ -13,7 +13,7 @@ from apps.loans.domain.allocation import fall_due, owed, pass_settled, payable
 from apps.loans.domain.changes import Replan, add_fee, replan, replan_from
 from apps.loans.domain.daycount import BASIS
 from apps.loans.domain.errors import said as _
-from apps.loans.domain.installments import Installment
+from apps.loans.domain.installments import Installment, changed
 from apps.loans.domain.position import Allocation, Lot, Position
 from apps.loans.domain.terms import COMPONENTS, Component
 from apps.loans.domain.transactions import Transaction
@@ -51,9 +51,9 @@ def _charge_more(position: Position, day: date, identity: str, component: Compon
     row = position.rows[index]
     again = row.taken_back(component, ZERO, day, position.terms, position.penalty_rate)
     if component is Component.PRINCIPAL:
-        again = replace(again, principal=again.principal + amount, cleared_on=None)
+        again = changed(again, principal=again.principal + amount, cleared_on=None)
     elif component is Component.INTEREST:
-        again = replace(again, interest=again.interest + amount, cleared_on=None)
+        again = changed(again, interest=again.interest + amount, cleared_on=None)
     else:
         again = _late_adjusted(again, component, amount)
     position.rows[index] = again
@@ -73,13 +73,13 @@ def _charge_less(position: Position, day: date, identity: str, component: Compon
         if less <= 0:
             continue
         if component is Component.FEE:
-            row = replace(row, fee=row.fee - less)
+            row = changed(row, fee=row.fee - less)
         elif component is Component.PRINCIPAL:
             row = row.with_late_run(day, position.penalty_rate)
-            row = replace(row, principal=row.principal - less).cleared(day)
+            row = changed(row, principal=row.principal - less).cleared(day)
         elif component is Component.INTEREST:
             row = row.with_late_run(day, position.penalty_rate)
-            row = replace(row, interest=row.interest - less).cleared(day)
+            row = changed(row, interest=row.interest - less).cleared(day)
         else:
             row = _late_adjusted(row, component, -less)
         position.rows[index] = row
@@ -97,8 +97,8 @@ def _charge_less(position: Position, day: date, identity: str, component: Compon
 
 def _late_adjusted(row: Installment, component: Component, change: Decimal) -> Installment:
     if component is Component.PENALTY:
-        return replace(row, penalty_adjusted=row.penalty_adjusted + change)
-    return replace(row, compound_adjusted=row.compound_adjusted + change)
+        return changed(row, penalty_adjusted=row.penalty_adjusted + change)
+    return changed(row, compound_adjusted=row.compound_adjusted + change)
 
 
 @dataclass(slots=True)
@@ -177,7 +177,7 @@ def _owe_again(position: Position, day: date, prepaid: _Prepaid) -> None:
         balance = position.rest(index) + prepaid.principal
         replan(position, index, running=running, balance=balance, units_done=done, how=Replan.ANEW)
         row = position.rows[index]
-        position.rows[index] = replace(row, fee=row.fee + prepaid.fee)
+        position.rows[index] = changed(row, fee=row.fee + prepaid.fee)
         position.first_open = min(position.first_open, index)
         return
     accelerate(position, day)

@@ -4,7 +4,7 @@ A `Position` lives inside one replay and is never handed out; what it holds (ins
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from apps.loans.domain.duedates import DueDays, IsWorkingDay, Period, Span, free
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeTime
-from apps.loans.domain.installments import Installment
+from apps.loans.domain.installments import Installment, changed
 from apps.loans.domain.schedule import first_amortisation
 from apps.loans.domain.terms import AllocationRule, Component, LoanTerms, Method
 
@@ -169,7 +169,7 @@ class Position:
             bears = (self.flat_base if flat else balance) * self.rate
             carried = row.carried if deferred is None else deferred
             capitalised = plan.capitalised[place] if place < len(plan.capitalised) else ZERO
-            planned_row = replace(row, principal=principal, interest=interest, bears=bears, carried=carried, capitalised=capitalised)
+            planned_row = changed(row, principal=principal, interest=interest, bears=bears, carried=carried, capitalised=capitalised)
             planned.append(planned_row)
             deferred = planned_row.run_numerator(row.units) if place < plan.deferring else _NOTHING
             balance += capitalised - principal
@@ -191,7 +191,7 @@ class Position:
                 FeeBasis.OVERDUE: row.unpaid_principal + row.unpaid_interest,
             }[rule.of]
             fee = rule.amount_of(base, self.terms.rounding.value)
-            self.rows[index] = replace(row, fee=row.fee + fee)
+            self.rows[index] = changed(row, fee=row.fee + fee)
             self.fees_charged += fee
             self.first_open = min(self.first_open, index)
 
@@ -256,4 +256,4 @@ def blank_installment(period: Period) -> Installment:
 
 def emptied(row: Installment) -> Installment:
     """A row that asks for no more principal and interest than was paid."""
-    return replace(row, principal=ZERO, interest=ZERO, capitalised=ZERO, bears=Decimal(0), carried=Decimal(0))
+    return changed(row, principal=ZERO, interest=ZERO, capitalised=ZERO, bears=Decimal(0), carried=Decimal(0))

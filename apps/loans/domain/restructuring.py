@@ -4,7 +4,6 @@ Rules: docs/rules/amortisation.md. Handlers answer as those of `changes` do.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -15,7 +14,7 @@ from apps.loans.domain.daycount import BASIS
 from apps.loans.domain.duedates import Span, make_period, periods
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.errors import said as _
-from apps.loans.domain.installments import Installment
+from apps.loans.domain.installments import Installment, changed
 from apps.loans.domain.position import Position, blank_installment
 from apps.loans.domain.terms import Frequency, Method
 from apps.loans.domain.transactions import Kind, Pauses, Transaction
@@ -144,10 +143,10 @@ def re_age(position: Position, transaction: Transaction) -> str | None:
 def _aged(position: Position, row: Installment, day: date, next_due: date) -> Installment:
     """A due row that asks for no more principal and interest than was paid; its penalty stands still."""
     if row.cleared_on is not None:
-        return replace(row, owed_again_since=next_due, stays_late=row.is_late(day, position.terms))
+        return changed(row, owed_again_since=next_due, stays_late=row.is_late(day, position.terms))
     was_late = row.is_late(day, position.terms)
     stood = row.with_late_run(day, position.penalty_rate)
-    return replace(
+    return changed(
         stood,
         principal=stood.principal - stood.unpaid_principal,
         interest=stood.interest - stood.unpaid_interest,
@@ -208,7 +207,7 @@ def _move_rows(position: Position, index: int, day: date, ends: Sequence[date], 
     for offset, end in enumerate(ends):
         row = position.rows[index + offset]
         period = make_period(terms, row.no, start, end, position.due_days, position.pauses, position.is_working_day)
-        position.rows[index + offset] = replace(
+        position.rows[index + offset] = changed(
             row,
             start=start,
             end=end,

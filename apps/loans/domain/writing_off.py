@@ -3,14 +3,13 @@
 Rules: docs/rules/penalty.md.
 """
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from apps.common.money import ZERO
 from apps.loans.domain.allocation import fall_due, owed_by_component
 from apps.loans.domain.errors import said as _
-from apps.loans.domain.installments import Installment
+from apps.loans.domain.installments import Installment, changed
 from apps.loans.domain.position import Lot, Position
 from apps.loans.domain.transactions import Transaction
 
@@ -51,14 +50,14 @@ def terminate(position: Position, transaction: Transaction) -> str | None:
 def accelerate(position: Position, day: date) -> None:
     """Put all principal not yet due, and the interest run on it, into one row that is due on `day`."""
     terms, index = position.terms, position.open_index(day)
-    awaiting = [replace(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
+    awaiting = [changed(row, due_date=day, late_since=day) for row in position.rows[position.due_count : index]]
     rest, principal = position.rows[index:], position.rest(index)
     if rest:
         position.end_early(day)
     position.rows[position.due_count :] = awaiting
     if rest:
         running = rest[0]
-        last = replace(
+        last = changed(
             running,
             end=day,
             due_date=day,
@@ -77,4 +76,4 @@ def _stood_still(position: Position, row: Installment, day: date) -> Installment
     """Close the penalty segment; a row still within its days of grace never comes to bear any."""
     if row.is_late(day, position.terms):
         return row.with_late_run(day, position.penalty_rate)
-    return replace(row, penalty_run=Decimal(0), compound_run=Decimal(0), late_since=day)
+    return changed(row, penalty_run=Decimal(0), compound_run=Decimal(0), late_since=day)
