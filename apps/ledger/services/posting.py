@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
@@ -24,8 +26,7 @@ from apps.ledger.domain import Entry, Line, Posting, lines_of
 from apps.ledger.models import JournalEntry
 from apps.ledger.services.days import hold_day
 
-CHUNK_ENTRIES = 5_000
-ROWS_AT_ONCE = 500
+CHUNK_ENTRIES = 2_000
 MAX_AMOUNT = Decimal(10) ** 15
 _POST = "SELECT result, entry FROM ledger_post(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"
 _HEADERS = (
@@ -89,11 +90,20 @@ def post(
 @transaction.atomic
 def post_many(*, legal_entity_id: UUID, entries: Iterable[Entry], actor: Actor, now: dt.datetime) -> list[UUID]:
     """Post entries, all or none, and return their ids in the same order. Raises as `post` does; what stands already is not posted again."""
-    first_open = hold_day(legal_entity_id, not_before=dt.date.min)
+    first_open, by = hold_day(legal_entity_id, not_before=dt.date.min), str(actor)[:80]
     rulebook.refresh(legal_entity_id)
-    waiting, ids = iter(entries), []
-    while chunk := list(islice(waiting, CHUNK_ENTRIES)):
-        ids += _post_chunk(legal_entity_id, chunk, first_open, str(actor)[:80], now)
+    book, waiting, ids = rulebook.of(legal_entity_id), iter(entries), []
+    with ThreadPoolExecutor(max_workers=1) as maker:
+
+        def next_chunk() -> tuple[list[Entry], Future[_Rows | None]]:
+            chunk = list(islice(waiting, CHUNK_ENTRIES))
+            return chunk, maker.submit(_rows_of, book, legal_entity_id, chunk, first_open, by, now)
+
+        chunk, rows = next_chunk()
+        while chunk:
+            posting, made = chunk, rows.result()
+            chunk, rows = next_chunk()  # written out while the server takes in the one before
+            ids += _post_chunk(legal_entity_id, posting, made, by, now)
     return ids
 
 
@@ -215,20 +225,13 @@ def _stands_as(entry: JournalEntry, lines: Iterable[Line]) -> bool:
     return standing == Counter((line.account, line.party_ref, line.subject_ref, line.debit, line.credit) for line in lines)
 
 
-class _OneByOne(Exception):
-    """Something of a chunk stands already or cannot be posted; posting one by one tells what and why."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A chunk as COPY takes it; `ids` of its entries in their order."""
 
-
-def _post_chunk(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> list[UUID]:
-    try:
-        with transaction.atomic():
-            return _copy(entity, chunk, first_open, actor, now)
-    except _OneByOne:
-        pass
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-    return [_post(entity, entry, actor, now) for entry in chunk]
+    ids: list[UUID]
+    headers: str
+    lines: str
 
 
 class _Texts(dict[Any, str]):
@@ -239,40 +242,45 @@ class _Texts(dict[Any, str]):
         return written
 
 
-def _copy(entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> list[UUID]:
-    """Both tables through COPY; rows are made while the server takes in those before them, so nothing here may ask the database."""
-    book, made, text = rulebook.of(entity), [], _Texts()
+def _rows_of(book: rulebook.Book, entity: UUID, chunk: Sequence[Entry], first_open: dt.date, actor: str, now: dt.datetime) -> _Rows | None:
+    """A chunk written out, without asking the database; None when something of it cannot be posted: one by one tells what and why."""
+    text, ids, headers, lines = _Texts(), [], [], []
     lender, tail = str(entity), f"{actor.translate(_ESCAPES)}\t{now.isoformat()}\n"
-
-    def headers() -> Iterator[str]:
-        for entry in chunk:
-            _check_amounts(entry)
-            try:
-                lines = lines_of(entry.amounts, book.rules(entry.event, entry.business_date))
-            except KeyError:
-                raise _OneByOne from None
-            if not lines or entry.business_date < first_open:
-                raise _OneByOne
-            head = f"{(entry_id := new_id())}\t{text[entry.business_date]}\t"
-            made.append((entry_id, head, lines))
-            yield (
-                f"{head}{lender}\t{entry.event}\t{entry.reference.translate(_ESCAPES)}\t{entry.narrative.translate(_ESCAPES)}\t"
-                f"{sum((line.debit for line in lines), start=ZERO)}\t{entry.reverses or NULL}\t{tail}"
-            )
-
-    def rows() -> Iterator[str]:
-        for _entry_id, head, lines in made:
-            for line in lines:
-                subject = text[line.subject_ref] if line.subject_ref else NULL
-                party = line.party_ref.translate(_ESCAPES) if line.party_ref else ""
-                yield f"{head}{text[line.account]}\t{line.debit}\t{line.credit}\t{party}\t{subject}\t{line.component}\n"
-
-    _copy_in(_HEADERS, headers())
-    _copy_in(_LINES, rows())
-    return [entry_id for entry_id, _head, _lines in made]
+    for entry in chunk:
+        _check_amounts(entry)
+        try:
+            sides = lines_of(entry.amounts, book.rules(entry.event, entry.business_date))
+        except KeyError:
+            return None
+        if not sides or entry.business_date < first_open:
+            return None
+        ids.append(entry_id := new_id())
+        head = f"{entry_id}\t{text[entry.business_date]}\t"
+        headers.append(
+            f"{head}{lender}\t{entry.event}\t{entry.reference.translate(_ESCAPES)}\t{entry.narrative.translate(_ESCAPES)}\t"
+            f"{sum((line.debit for line in sides), start=ZERO)}\t{entry.reverses or NULL}\t{tail}"
+        )
+        for line in sides:
+            subject = text[line.subject_ref] if line.subject_ref else NULL
+            party = line.party_ref.translate(_ESCAPES) if line.party_ref else ""
+            lines.append(f"{head}{text[line.account]}\t{line.debit}\t{line.credit}\t{party}\t{subject}\t{line.component}\n")
+    return _Rows(ids, "".join(headers), "".join(lines))
 
 
-def _copy_in(statement: str, rows: Iterator[str]) -> None:
+def _post_chunk(entity: UUID, chunk: Sequence[Entry], rows: _Rows | None, actor: str, now: dt.datetime) -> list[UUID]:
+    """Both tables through COPY; one by one where something stands already or cannot be posted."""
+    try:
+        if rows is not None:
+            with transaction.atomic():
+                _copy_in(_HEADERS, rows.headers)
+                _copy_in(_LINES, rows.lines)
+            return rows.ids
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+    return [_post(entity, entry, actor, now) for entry in chunk]
+
+
+def _copy_in(statement: str, rows: str) -> None:
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        while part := "".join(islice(rows, ROWS_AT_ONCE)):
-            copy.write(part)
+        copy.write(rows)
