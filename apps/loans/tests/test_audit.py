@@ -68,6 +68,8 @@ _INSERTED = {  # account → (event, component, party) that the story has no row
     "sub-ledger = general ledger: interest off balance": ("non_accrual", "interest", ""),
     "sub-ledger = general ledger: claims written off": ("write_off", "fee", ""),
     "sub-ledger = general ledger: result of sales": ("sale", "difference", ""),
+    "sub-ledger = general ledger: income in advance": ("deferred", "subsidy", ""),
+    "sub-ledger = general ledger: buy-downs earned": ("deferred_earned", "subsidy", ""),
     "sub-ledger = general ledger: partners' principal": ("disbursement", "principal", "bank-a"),
     "sub-ledger = general ledger: partners' interest": ("accrual", "interest", "bank-a"),
 }
