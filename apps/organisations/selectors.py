@@ -138,7 +138,7 @@ def parameters_of(*prefixes: str, on: dt.date, legal_entity_id: UUID | None = No
 
 
 def _in_force(which: str, wanted: list[str], on: dt.date, legal_entity_id: UUID | None, product_code: str | None) -> dict[str, Any]:
-    facts = {"wanted": wanted, "on": on, "entity": legal_entity_id, "product": product_code or ""}
+    facts: dict[str, Any] = {"wanted": wanted, "on": on, "entity": legal_entity_id, "product": product_code or ""}
     with connection.cursor() as cursor:
         cursor.execute(_IN_FORCE.format(which=which), facts)
         return {code: parameter_value(kind, json.loads(value)) for code, kind, value in cursor.fetchall()}

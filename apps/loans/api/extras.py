@@ -24,7 +24,7 @@ class ExtraSerializer(serializers.Serializer):
     """An extra field with the loan's value."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField(help_text="text, number (as text), date, flag or choice")
     is_required = serializers.BooleanField()
     choices = serializers.ListField(child=serializers.CharField())
@@ -93,7 +93,7 @@ class ClaimsView(APIView):
         nothing = dict.fromkeys((part.value for part in COMPONENTS), 0)
         rows = [
             {
-                **{name: getattr(claim, name) for name in ClaimSerializer().fields if name != "components"},
+                **{name: getattr(claim, name) for name in ClaimSerializer().fields.keys() - {"components"}},
                 "components": nothing | {part.value: amount for part, amount in claim.components.items()},
             }
             for claim in found

@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput
@@ -160,4 +161,4 @@ def calculate(
         text = _("The annual rate with all fees is %(apr)s %%, above the cap of %(cap)s %%.") % {"apr": error.apr_irr, "cap": error.cap}
         raise CostAboveCap(text, apr_irr=error.apr_irr, cap=error.cap) from None
     except BadTerms as error:
-        raise QuoteRefused(fields={error.field: [error.why(_)]}) from None
+        raise QuoteRefused(fields={error.field: [error.why(gettext)]}) from None
