@@ -33,6 +33,8 @@ KEYED = {
     "POST /api/v1/me/loans/{loan_id}/repayments",
     "POST /api/v1/loans/{loan_id}/operations",
     "POST /api/v1/loan-operations/batch",
+    "POST /api/v1/loan-owners/pools",
+    "POST /api/v1/loan-owners/settlements",
 }
 
 

@@ -29,7 +29,7 @@ from apps.integrations import http
 from apps.integrations.tests.support import SandboxInTests
 from apps.ledger.models import Account, JournalEntry
 from apps.loans.models import Loan
-from apps.organisations.models import User
+from apps.organisations.models import BusinessDay, User
 from apps.organisations.tests.support import sign_in
 from tests.scene import Address, Scene, addresses, build, our_models
 
@@ -42,7 +42,7 @@ NOT_IN_THE_STORY = {
     "customers.LoginCode", "customers.IdentityAttempt", "flows.FlowRun", "postloan.CollectionContact", "reconciliation.Difference",
     "reconciliation.LateMatch", "risk.ListHit", "organisations.SecondFactorEnrolment",
     "loans.FundingAgreement", "loans.FundingFee", "loans.FundingFeeTotal", "loans.TakenOverLoan",
-    "loans.CompensationClaim", "loans.ClaimRecovery", "loans.LoanExtras", "organisations.ExtraField",
+    "loans.CompensationClaim", "loans.ClaimRecovery", "loans.LoanExtras", "loans.BranchStay", "organisations.ExtraField",
     "ledger.RulesDraft", "loans.Collateral", "loans.CollateralValue", "loans.Pledge", "loans.LoanParty",
 }  # fmt: skip
 REFUSED = {403, 404, 405}
@@ -51,6 +51,7 @@ BACK_OFFICE_IDS = {
     "account_id": Account,
     "application_id": Application,
     "customer_id": Customer,
+    "day_id": BusinessDay,
     "disbursement_id": Disbursement,
     "document_id": Document,
     "entry_id": JournalEntry,

@@ -16,7 +16,7 @@ from apps.common import clock
 from apps.common.actors import Actor
 from apps.common.admin import CarloanModelAdmin
 from apps.common.errors import CarloanError
-from apps.organisations import services, tasks
+from apps.organisations import services
 from apps.organisations.models import Branch, BusinessDay, ExtraField, LegalEntity, Parameter, SecondFactorEnrolment, StepRun, User
 
 # Keys of second factors are nobody's to see.
@@ -107,7 +107,7 @@ class BusinessDayAdmin(CarloanModelAdmin):
         for day in queryset:
             last[day.legal_entity_id] = max(day.date, last.get(day.legal_entity_id, day.date))
         for entity_id, date in last.items():
-            tasks.close_days.delay_on_commit(str(entity_id), date.isoformat(), str(request.user.pk))
+            services.ask_end_of_day(entity_id=entity_id, to=date, actor=Actor.of(request.user))
         self.message_user(request, _("The end of day has been asked for. Its progress is among the jobs."))
 
     def has_run_permission(self, request: HttpRequest) -> bool:

@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.backoffice.access import StaffRequest, show, staff_page
+from apps.common.actors import Actor
 from apps.common.errors import NotFound
 from apps.common.models import Job
 from apps.organisations import selectors as organisations
-from apps.organisations import tasks
+from apps.organisations import services
 from apps.organisations.business_day import PHASES, steps
 
 SHOWN_DAYS = 14
@@ -117,7 +118,7 @@ def run(request: StaffRequest, day_id: UUID) -> HttpResponse:
     day = organisations.business_days(request.user).filter(id=day_id).first()
     if day is None:
         raise NotFound
-    tasks.close_days.delay_on_commit(str(day.legal_entity_id), day.date.isoformat(), str(request.user.pk))
+    services.ask_end_of_day(entity_id=day.legal_entity_id, to=day.date, actor=Actor.of(request.user))
     messages.success(request, gettext("The end of day has been asked for. Its progress is among the jobs."))
     return redirect(f"{reverse('admin:eod')}?day={day.id}")
 

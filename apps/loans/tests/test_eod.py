@@ -53,6 +53,7 @@ def test_the_steps_stand_in_their_order():
         ("funding_fees", 55),
         ("totals", 60),
         ("falls_due", 10),
+        ("lease_deposits", 15),
         ("rate_resets", 20),
     ]
 

@@ -3,6 +3,7 @@
 from apps.organisations.services.access import CodeTaken, require_entity
 from apps.organisations.services.entities import (
     BusinessDayOpen,
+    ask_end_of_day,
     create_branch,
     create_legal_entity,
     hold_business_date,
@@ -32,6 +33,7 @@ from apps.organisations.services.people import (
 )
 
 __all__ = [
+    "ask_end_of_day",
     "MAX_EXTRA_FIELDS",
     "ExtraFieldStands",
     "define_extra_field",

@@ -92,6 +92,15 @@ def hold_business_days(entity_id: UUID) -> tuple[dt.date, dt.date | None]:
     return rows[BusinessDay.State.OPEN], rows.get(BusinessDay.State.CLOSING)
 
 
+@transaction.atomic
+def ask_end_of_day(*, entity_id: UUID, to: dt.date, actor: Actor) -> None:
+    """Have a worker close the entity's days up to `to`, or the rest of one that stopped. Raises `NotPermitted`."""
+    from apps.organisations.tasks import close_days
+
+    actor.require("eod.run")
+    close_days.delay_on_commit(str(entity_id), to.isoformat(), str(actor.user_id))
+
+
 def wait_for_holders(entity_id: UUID) -> None:
     """Wait for the deeds that hold the business date, and keep new ones waiting until the caller's transaction ends."""
     with connection.cursor() as cursor:
