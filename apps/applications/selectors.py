@@ -19,6 +19,7 @@ from apps.common.errors import Conflict
 from apps.customers import selectors as customers
 from apps.documents import selectors as documents
 from apps.flows import selectors as flows
+from apps.organisations import selectors as organisations
 from apps.products import selectors as products
 from apps.products.domain import Plan, plan_from_json
 from apps.risk import selectors as risk
@@ -123,6 +124,7 @@ class ContractFacts:
     offer_id: UUID
     product_version_id: UUID
     plan: Plan
+    branch_id: UUID | None = None
 
 
 def by_id(application_id: UUID) -> Application:
@@ -304,6 +306,7 @@ def contract_facts(application_id: UUID) -> ContractFacts:
         offer_id=offer.id,
         product_version_id=offer.product_version_ref,
         plan=plan_from_json(offer.plan),
+        branch_id=organisations.branch_of_staff(application.created_by_id, application.legal_entity_id),
     )
 
 

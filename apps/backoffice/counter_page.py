@@ -15,12 +15,14 @@ from apps.common.errors import CarloanError
 from apps.common.models import ChangeRequest
 from apps.loans import selectors as loans
 from apps.loans.services import OPERATIONS, VALUE_DATE, Field, Operation
+from apps.organisations import selectors as organisations
 
 PREFIX: Final = "loans."
 # The operations as the counter offers them, in the groups that its staff think in.
 GROUPS: Final = (
     (_("Money in"), ("repayment", "prepayment", "early_settlement", "compensation", "claim_recovery", "recovery", "clearing")),
     (_("Money out and across"), ("refund", "internal_transfer", "chargeback")),
+    (_("Goodwill and income in advance"), ("goodwill", "merchant_refund", "buy_down", "buy_down_money", "capitalised_income")),
     (_("Corrections"), ("adjustment", "waiver", "fee", "cancel_repayment", "cancel_disbursement", "cancel_change")),
     (
         _("New terms"),
@@ -31,6 +33,7 @@ GROUPS: Final = (
         ("lease_deposit", "lease_offset", "lease_refund", "lease_purchase", "lease_return", "lease_renewal"),
     ),
     (_("End of the claim"), ("termination", "write_off", "sale", "buy_back")),
+    (_("Branch"), ("branch_transfer",)),
 )
 _PAYOFF_IS_ASKED: Final = ("early_settlement", "clearing")
 _TARGETS: Final = {
@@ -123,6 +126,10 @@ def _proposed(operation: Operation, loan: Any, day: Any) -> dict[str, str]:
 def _options(operation: Operation, field: Field, loan: Any) -> tuple[tuple[str, str], ...]:
     if field.kind == "choice":
         return tuple((value, str(label)) for value, label in field.choices)
+    if field.kind == "branch":
+        return tuple(
+            (each.code, f"{each.code} {each.name}") for each in organisations.branches(loan.legal_entity_id) if each.id != loan.branch_id
+        )
     if field.kind != "transaction":
         return ()
     kinds = _TARGETS.get(operation.name)

@@ -11,7 +11,7 @@ from apps.common.errors import NotFound
 from apps.customers import selectors as customers
 from apps.customers.domain import CustomerBrief
 from apps.loans import selectors as loans
-from apps.loans.selectors import Claim, Extra, LeaseView, SecuredBy, Security
+from apps.loans.selectors import Claim, Extra, LeaseView, SecuredBy, Security, Stay
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Beside:
     is_fraud: bool
     may_edit: bool
     lease: LeaseView | None
+    branches: tuple[Stay, ...]
 
 
 def loan_beside(loan: Any, user: Any, day: dt.date) -> Beside:
@@ -52,6 +53,7 @@ def loan_beside(loan: Any, user: Any, day: dt.date) -> Beside:
         is_fraud=loan.state == "written_off" and loans.state_on(loan.id, day).is_fraud,
         may_edit=user.can("loans.adjust"),
         lease=loans.lease_view(loan, day),
+        branches=loans.branches_of(loan),
     )
 
 

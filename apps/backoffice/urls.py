@@ -52,6 +52,7 @@ def pages() -> list[Any]:
         path("books/turnovers/", books.turnovers, name="books_turnovers"),
         path("books/balance-sheet/", books.balance_sheet, name="books_balance_sheet"),
         path("books/income/", books.income, name="books_income"),
+        path("books/branches/", books.branches, name="books_branches"),
         path("books/accounts/", books_by_two.chart, name="books_chart"),
         path("books/accounts/<uuid:account_id>/", books.account, name="books_account"),
         path("books/entries/<uuid:entry_id>/", books.entry, name="books_entry"),

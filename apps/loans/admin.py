@@ -69,11 +69,11 @@ class TransactionInline(_ReadOnlyInline):
 
 @admin.register(models.Loan)
 class LoanAdmin(CarloanModelAdmin):
-    list_display = ("number", "state", "principal", "opened_on", "outstanding", "overdue", "dpd", "next_due_date", "asset_class")
-    list_filter = ("state", "balance__asset_class", "balance__is_watched", "balance__is_marked", "legal_entity")
+    list_display = ("number", "state", "branch", "principal", "opened_on", "outstanding", "overdue", "dpd", "next_due_date", "asset_class")
+    list_filter = ("state", "balance__asset_class", "balance__is_watched", "balance__is_marked", "branch", "legal_entity")
     figures = ("outstanding", "overdue", "dpd")
     search_fields = ("number", "extras__values")
-    list_select_related = ("balance",)
+    list_select_related = ("balance", "branch")
     inlines = (BalanceInline, InstalmentInline, TransactionInline)
 
     @admin.display(description=models.LoanBalance._meta.get_field("principal").verbose_name, ordering="balance__principal")

@@ -121,6 +121,15 @@ SCOPES_OF_KIND: Final[dict[str, frozenset[str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class BranchBrief:
+    """A branch of a legal entity, as other contexts see it."""
+
+    id: UUID
+    code: str
+    name: str
+
+
 @dataclass(frozen=True)
 class EntityBrief:
     """A legal entity as other contexts see it."""

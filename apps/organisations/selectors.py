@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, Conflict, NotFound
 from apps.common.scope import ScopedQuerySet
-from apps.organisations.domain import EntityBrief, extra_value, parameter_value
-from apps.organisations.models import BusinessDay, ExtraField, LegalEntity, StepRun
+from apps.organisations.domain import BranchBrief, EntityBrief, extra_value, parameter_value
+from apps.organisations.models import Branch, BusinessDay, ExtraField, LegalEntity, StepRun, User
 
 # Of the rows of a code that are in force, the most specific one. Plain SQL: deeds on loans ask this each time.
 _IN_FORCE: Final = """
@@ -84,6 +84,18 @@ def _brief(row: LegalEntity | None) -> EntityBrief:
         address=row.address,
         phone=row.phone,
     )
+
+
+def branches(entity_id: UUID) -> list[BranchBrief]:
+    """The branches of a legal entity, by code."""
+    rows = Branch.objects.filter(legal_entity_id=entity_id).order_by("code")
+    return [BranchBrief(*row) for row in rows.values_list("id", "code", "name")]
+
+
+def branch_of_staff(user_id: UUID | None, entity_id: UUID) -> UUID | None:
+    """The branch of a member of staff, when it is one of this legal entity; None for everybody else."""
+    staff = User.objects.filter(id=user_id, kind=User.Kind.STAFF, branch__legal_entity_id=entity_id)
+    return staff.values_list("branch_id", flat=True).first()
 
 
 def business_date(entity_id: UUID) -> dt.date:

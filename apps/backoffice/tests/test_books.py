@@ -17,6 +17,7 @@ from apps.ledger import services as ledger
 from apps.ledger.domain import Posting
 from apps.ledger.models import Account, JournalEntry, PostingRule, RulesDraft
 from apps.ledger.tests.factories import an_entity
+from apps.organisations.models import Branch
 from apps.organisations.tests.factories import UserFactory
 
 ENTRY = {
@@ -225,3 +226,13 @@ def test_every_event_and_component_of_the_rules_has_its_word(house):
     for event, component in PostingRule.objects.filter(legal_entity=house.entity).values_list("event", "component"):
         assert event in words.EVENTS | EVENTS, event
         assert component in words.COMPONENT_NAMES | COMPONENTS, component
+
+
+def test_balances_by_branch_on_the_screen_and_as_a_file(house, desk, posted):
+    Branch.objects.create(legal_entity=house.entity, code="GZ", name="广州分公司")
+    page = _page(desk, "branches/")
+    assert "广州分公司" in page
+    assert "4,321.00" in page
+    rows = desk.get("/backoffice/books/branches/", {"form": "csv"}).content.decode("utf-8-sig").splitlines()
+    assert rows[0] == "Account,Account name,GZ 广州分公司,No loan,Total"
+    assert any(row.startswith("1012,") and row.endswith(",0.00,-4321.00,-4321.00") for row in rows), rows

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from apps.backoffice.tests.factories import open_house
+from apps.common import clock
+from apps.common.actors import Actor
 from apps.loans import selectors as loans
 from apps.loans.models import Collateral, LoanExtras, LoanParty, Pledge
-from apps.organisations.models import ExtraField
+from apps.loans.services import transfer_branch
+from apps.organisations.models import Branch, ExtraField
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +91,24 @@ def test_who_may_only_look_finds_no_forms(house, at_desk, late):
     page = page_of(at_desk(house.staff("auditor")), late)
     assert "loan_deed" not in page
     assert f"/backoffice/loans/{late.id}/deed/" not in page
+
+
+def test_a_loan_is_found_at_its_branch(desk, house, late):
+    branch = Branch.objects.create(legal_entity=house.entity, code="SH", name="上海分公司")
+    assert "belongs to no branch" in page_of(desk, late)
+    transfer_branch(
+        loan_id=late.id,
+        branch_code="SH",
+        value_date=late.opened_on,
+        reason="the borrower moved",
+        reference="t-1",
+        actor=Actor.system("tests"),
+        now=clock.now(),
+    )
+    page = page_of(desk, late)
+    assert "上海分公司" in page
+    assert "the borrower moved" in page
+    listed = desk.get("/backoffice/loans/loan/", {"branch__id__exact": str(branch.id)}).content.decode()
+    assert str(late.id) in listed
+    other = Branch.objects.create(legal_entity=house.entity, code="BJ", name="北京分公司")
+    assert str(late.id) not in desk.get("/backoffice/loans/loan/", {"branch__id__exact": str(other.id)}).content.decode()

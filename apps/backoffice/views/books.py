@@ -19,6 +19,7 @@ from apps.common import clock
 from apps.common.errors import BadInput, NotFound
 from apps.ledger import selectors as ledger
 from apps.ledger.domain import INTERNAL_TRANSFER, MANUAL
+from apps.loans import services as loans
 from apps.organisations import selectors as organisations
 from apps.organisations.domain import EntityBrief
 
@@ -122,6 +123,20 @@ def income(request: StaffRequest) -> HttpResponse:
         rows: list[sheets.Row] = [(title, line.code, line.name, line.amount) for title, lines in parts for line in lines]
         return asked.file("income", [*rows, ("", "", gettext("Result"), statement.result)])
     return show(request, "backoffice/books/income.html", {"asked": asked, "statement": statement, "tab": "income"})
+
+
+@require_GET
+@staff_page("ledger.view")
+def branches(request: StaffRequest) -> HttpResponse:
+    """Balances on the business date by the branches of the loans."""
+    asked = Asked(request)
+    found = loans.balances_by_branch(asked.entity.id)
+    asked.end = found.as_of
+    if asked.form:
+        names = [f"{column.code} {column.name}" if column.code else gettext("Loans of no branch") for column in found.columns]
+        heads = (gettext("Account"), gettext("Account name"), *names, gettext("No loan"), gettext("Total"))
+        return asked.file("branches", [heads, *((row.code, row.name, *row.branches, row.rest, row.total) for row in found.rows)])
+    return show(request, "backoffice/books/branches.html", {"asked": asked, "found": found, "tab": "branches"})
 
 
 @require_GET

@@ -33,6 +33,7 @@ def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) 
         first_due=first_due,
         borrower_ref=str(disbursement.customer_ref),
         party_ref=str(disbursement.legal_entity_id),
+        branch_ref=str(facts.branch_id or ""),
     )
     product = products.product_version(facts.product_version_id)
     loan_id = loans.open_loan(

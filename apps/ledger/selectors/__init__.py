@@ -14,7 +14,17 @@ from apps.ledger.selectors.balances import (
 )
 from apps.ledger.selectors.funders import FUNDER_ACCOUNTS, FunderAccount, FunderMove, funder_accounts, funder_moves, funder_refs
 from apps.ledger.selectors.parties import PartyMove, by_party, party_moves
-from apps.ledger.selectors.rules import RuleChange, Trial, chart, rule_versions, rules_diff, rules_draft, rules_in_force, try_rules
+from apps.ledger.selectors.rules import (
+    RuleChange,
+    Trial,
+    chart,
+    moved_by_rules,
+    rule_versions,
+    rules_diff,
+    rules_draft,
+    rules_in_force,
+    try_rules,
+)
 from apps.ledger.selectors.statements import (
     AccountPage,
     BalanceSheet,
@@ -29,6 +39,7 @@ from apps.ledger.selectors.statements import (
 )
 
 __all__ = [
+    "moved_by_rules",
     "FUNDER_ACCOUNTS",
     "FunderAccount",
     "FunderMove",

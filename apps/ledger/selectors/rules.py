@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -117,3 +117,13 @@ def try_rules(
             for line in lines
         ]
     )
+
+
+def moved_by_rules(legal_entity_id: UUID, asked: Iterable[tuple[str, Posting]], on: dt.date) -> dict[UUID, Decimal]:
+    """Account → debit − credit that amounts of events move by the rules in force on a day. Raises `KeyError` where there is no rule."""
+    book = rulebook.of(legal_entity_id)
+    moved: dict[UUID, Decimal] = {}
+    for event, posting in asked:
+        for line in lines_of([posting], book.rules(event, on)):
+            moved[line.account] = moved.get(line.account, ZERO) + line.debit - line.credit
+    return moved

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.loans.api import extras, funders, lease, operations, owners, security, views
+from apps.loans.api import branches, extras, funders, lease, operations, owners, security, views
 
 urlpatterns = [
     path("me/loans", views.LoansView.as_view()),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("loans/<uuid:loan_id>/pledges", security.PledgesView.as_view()),
     path("loans/<uuid:loan_id>/parties", security.PartiesView.as_view()),
     path("loans/<uuid:loan_id>/extras", extras.ExtrasView.as_view()),
+    path("loans/<uuid:loan_id>/branches", branches.LoanBranchesView.as_view()),
     path("loans/<uuid:loan_id>/claims", extras.ClaimsView.as_view()),
     path("loans/<uuid:loan_id>/lease", lease.LeaseView.as_view()),
     path("loans/<uuid:loan_id>/lease/car", lease.CarView.as_view()),

@@ -1,5 +1,6 @@
 """Loans as rows: what was agreed and what happened are facts; instalments, balances and amounts are projections of their replay."""
 
+from apps.loans.models.branches import BranchStay
 from apps.loans.models.claims import ClaimRecovery, CompensationClaim
 from apps.loans.models.extras import LoanExtras
 from apps.loans.models.funding import FundingAgreement, FundingFee, FundingFeeTotal
@@ -14,6 +15,7 @@ __all__ = [
     "LIVE",
     "LOAN_EDGES",
     "AccruedRange",
+    "BranchStay",
     "ClaimRecovery",
     "Collateral",
     "CollateralValue",

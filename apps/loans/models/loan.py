@@ -56,6 +56,9 @@ class Loan(BusinessModel):
     legal_entity = models.ForeignKey(
         "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
     )
+    branch = models.ForeignKey(
+        "organisations.Branch", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("branch")
+    )
     borrower_ref = models.UUIDField(_("borrower"), db_index=True)
     application_ref = models.UUIDField(_("application"), unique=True)
     product_code = models.CharField(_("product"), max_length=32, blank=True)

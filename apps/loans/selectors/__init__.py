@@ -1,5 +1,6 @@
 """Questions about loans. What a stored row cannot tell for the asked day is replayed."""
 
+from apps.loans.selectors.branches import Stay, branch_on, branches_of
 from apps.loans.selectors.claims import Claim, claims_of
 from apps.loans.selectors.due import (
     LOANS_PER_PART,
@@ -75,6 +76,9 @@ from apps.loans.selectors.statements import (
 )
 
 __all__ = [
+    "Stay",
+    "branch_on",
+    "branches_of",
     "COLLATERAL_KINDS",
     "PARTY_ROLES",
     "lease_view",

@@ -1,6 +1,8 @@
 """Deeds on loans. Each locks the loan, checks, records a transaction, replays, and posts the difference to the books."""
 
 from apps.loans.selectors import LoanNotRunning, LoanUnknown, payoff_quote
+from apps.loans.services.branch_balances import BranchBalances, balances_by_branch
+from apps.loans.services.branches import transfer_branch
 from apps.loans.services.changes import record_change
 from apps.loans.services.claims import ClaimUnknown, compensate_loan, record_claim_recovery
 from apps.loans.services.counter import preview_operation, propose_operation
@@ -44,6 +46,9 @@ from apps.loans.services.takeover import REQUIRED as TAKE_OVER_REQUIRED
 from apps.loans.services.takeover_by_two import propose_take_over, report_json
 
 __all__ = [
+    "BranchBalances",
+    "balances_by_branch",
+    "transfer_branch",
     "ClaimUnknown",
     "compensate_loan",
     "keep_extras",

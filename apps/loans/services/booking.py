@@ -52,7 +52,9 @@ def entries_of(loan: Loan, missing: Mapping[Key, Decimal], *, day: dt.date, refe
         Entry(
             day,
             event,
-            tuple(_posting(key[1], amount, key[2], loan.id, is_lease=loan.is_lease) for key, amount in missing.items() if key[0] == event),
+            tuple(
+                posting_of(key[1], amount, key[2], loan.id, is_lease=loan.is_lease) for key, amount in missing.items() if key[0] == event
+            ),
             reference,
             narrative,
         )
@@ -113,7 +115,7 @@ def post_sums(sums: Sequence[Sum], *, legal_entity_id: UUID, day: dt.date, step:
     amounts: dict[str, list[Posting]] = {}
     for item in sums:
         if item.amount:
-            amounts.setdefault(item.event, []).append(_posting(item.component, item.amount, item.party_ref, None, is_lease=item.is_lease))
+            amounts.setdefault(item.event, []).append(posting_of(item.component, item.amount, item.party_ref, None, is_lease=item.is_lease))
     if not amounts:
         return
     open_day = ledger.hold_day(legal_entity_id, not_before=day)
@@ -131,6 +133,7 @@ def post_sums(sums: Sequence[Sum], *, legal_entity_id: UUID, day: dt.date, step:
         )
 
 
-def _posting(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None, *, is_lease: bool) -> Posting:
+def posting_of(component: str, amount: Decimal, party_ref: str, loan_id: UUID | None, *, is_lease: bool) -> Posting:
+    """An amount of a running total as the books are asked to post it."""
     own = LEASE if is_lease else OWN
     return Posting(component, amount, PARTNER if party_ref else own, party_ref, loan_id)

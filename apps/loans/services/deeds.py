@@ -400,6 +400,7 @@ def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
             fee_upfront=ZERO,
             balloon=ZERO,
             shares=(),
+            branch_ref=str(loan.branch_id or ""),
         )
     except BadTerms as refusal:
         raise TermsRefused(refusal.told(_), field=refusal.field) from None

@@ -20,6 +20,7 @@ from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.floating import next_reset
 from apps.loans.domain.terms import LoanTerms
 from apps.loans.models import Loan, LoanTransaction
+from apps.loans.services.branches import note_opening_branch, opening_branch
 from apps.loans.services.errors import TermsRefused
 from apps.loans.services.servicing import LoanFile
 from apps.organisations.selectors import parameter
@@ -48,14 +49,17 @@ def open_loan(
     Due days stay as signed; the first period runs from `value_date`. A fee agreed up front is due on that day. `vat_parameter` names the
     dated tax rate of the interest (`vat.loan_interest`, `vat.leaseback`, `vat.direct_lease`; the fees of a direct lease bear it, too).
     `is_lease`: it is booked as a finance lease (docs/rules/vehicle-lease.md). Funders whose `party_ref` is the legal
-    entity's id or `own` are the lender itself. The same application again: the loan that stands. Raises `TermsRefused`.
+    entity's id or `own` are the lender itself. A `branch_ref` is the id of the branch that the
+    loan belongs to. The same application again: the loan that stands. Raises `TermsRefused`.
     """
     actor.require("loans.open")
     standing = Loan.objects.filter(application_ref=application_ref).values_list("id", flat=True).first()
     if standing is not None:
         return standing
     today = hold_business_date(legal_entity_id)
+    branch = opening_branch(terms, legal_entity_id)
     loan = Loan.objects.create(
+        branch_id=branch,
         number=next_number("LN", value_date),
         legal_entity_id=legal_entity_id,
         borrower_ref=borrower_ref,
@@ -70,6 +74,7 @@ def open_loan(
         is_lease=is_lease,
         created_at=now,
     )
+    note_opening_branch(loan, reference=reference, today=today, actor=actor, now=now)
     file = LoanFile(loan=loan, actor=actor, now=now, today=today)
     file.check_value_date(value_date)
     paid_out = _row(loan, LoanTransaction.Kind.DISBURSEMENT, terms.principal, value_date, reference, actor, now)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
-from apps.loans.services import claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds
+from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds
 from apps.loans.services.deeds import Deed
 
 _LONGEST_TEXT: Final = 200
@@ -35,7 +35,8 @@ class OperationUnknown(NotFound):
 class Field:
     """One thing that an operation asks for.
 
-    `kind`: `money`, `signed` (money that may be below zero), `date`, `whole`, `percent`, `choice`, `transaction`, `text` or `flag`.
+    `kind`: `money`, `signed` (money that may be below zero), `date`, `whole`, `percent`, `choice`, `transaction`, `branch` (its code),
+    `text` or `flag`.
     """
 
     name: str
@@ -205,6 +206,7 @@ _TABLE: Final = (
     Operation(
         "capitalised_income", _("Income added to the principal"), (_AMOUNT, _NOTE), goodwill_deeds.capitalise_income, whole_claim=True
     ),
+    Operation("branch_transfer", _("Transfer to another branch"), (Field("branch", _("New branch"), "branch"), _NOTE), branch_deeds.move),
     Operation("lease_deposit", _("Deposit of a lease"), (_AMOUNT, _MEANS), lease_deeds.take_deposit),
     Operation("lease_offset", _("Offset of the deposit"), (_AMOUNT,), lease_deeds.offset_deposit),
     Operation("lease_refund", _("Refund of the deposit"), (_AMOUNT, _PAID_BY), lease_deeds.refund_deposit),
@@ -315,6 +317,7 @@ _PARSERS: Final = {
     "percent": _percent,
     "choice": _choice,
     "transaction": lambda _field, text: UUID(text),
+    "branch": _text,
     "text": _text,
     "flag": lambda _field, text: "yes" if text.lower() in ("yes", "on", "true", "1") else "",
 }
@@ -326,6 +329,7 @@ _HINTS: Final = {
     "percent": _("Enter a rate in percent, such as 10.8."),
     "choice": _("Choose one of the list."),
     "transaction": _("Choose a transaction of this loan."),
+    "branch": _("Choose a branch of the loan's legal entity."),
     "text": _("At most 200 characters."),
     "flag": _("Choose yes or no."),
 }

@@ -103,6 +103,12 @@ _SINCE_OF_ENTITY: Final = (
     + """ SELECT event, component, party, run.is_lease, sum(amount) FROM since JOIN loans_loanrun run USING (loan_id)
            GROUP BY event, component, party, run.is_lease"""
 )
+_SINCE_OF_BRANCHES: Final = (
+    _SINCE.format(which="run.legal_entity_id = %(entity)s", went_to=_WENT_TO)
+    + """ SELECT loan.branch_id, event, component, party, loan.is_lease, sum(amount)
+            FROM since JOIN loans_loan loan ON loan.id = since.loan_id
+           GROUP BY loan.branch_id, event, component, party, loan.is_lease"""
+)
 _SINCE_OF_LOANS: Final = (
     _SINCE.format(which="run.loan_id = ANY(%(loans)s)", went_to=_WENT_TO)
     + " SELECT loan_id, taken_to, event, component, party, amount FROM since JOIN moved USING (loan_id)"
@@ -231,6 +237,13 @@ def summed_since(entity_id: UUID) -> dict[tuple[Key, bool], Decimal]:
     with connection.cursor() as cursor:
         cursor.execute(_SINCE_OF_ENTITY, _now(entity_id))
         return {((event, component, party), is_lease): amount for event, component, party, is_lease, amount in cursor.fetchall()}
+
+
+def summed_by_branch(entity_id: UUID) -> list[tuple[UUID | None, str, str, str, bool, Decimal]]:
+    """The same by the branch of the loans: (branch, event, component, party, whether of finance leases, yuan)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SINCE_OF_BRANCHES, _now(entity_id))
+        return cursor.fetchall()
 
 
 def summed_of(entity_id: UUID, loan_ids: Sequence[UUID]) -> dict[UUID, Since]:
