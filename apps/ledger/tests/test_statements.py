@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Sum
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.scope import DataScope
 from apps.ledger import selectors, services
 from apps.ledger.domain import Entry, Posting
-from apps.ledger.models import Account, AccountDay, PostingRule
+from apps.ledger.models import Account, AccountDay, JournalLine, PostingRule
 from apps.ledger.tests.factories import NOW, SYSTEM, an_entity
 
 pytestmark = pytest.mark.django_db
@@ -207,3 +208,25 @@ def test_books_opened_before_an_update_get_what_it_ships(entity):
     with pytest.raises(CommandError) as refusal:
         call_command("open_books", entity="NOBODY", stdout=io.StringIO(), stderr=io.StringIO())
     assert refusal.value.returncode == 2
+
+
+def test_balances_after_a_thousand_closed_days_are_the_sums_of_the_lines(django_assert_num_queries):
+    """In one statement, whichever day is asked for: closed, between two closed days, open, before everything."""
+    entity, days, asked = an_entity(), 1_000, 0
+    events = (("funding_received", "principal"), ("disbursement", "principal"), ("repayment", "principal"), ("bank_fee", "fee"))
+    for number in range(days):
+        event, component = events[number % 4 if number % 7 else 0]
+        if number % 3 != 1:  # on some days nothing moves
+            _post(entity, START + dt.timedelta(days=number), event, f"d{number}", **{component: f"{100 + number}.{number % 100:02}"})
+        if number % 5:  # some are closed together with the next
+            _close(entity, START + dt.timedelta(days=number))
+    _post(entity, START + dt.timedelta(days=days), "bank_fee", "open", fee="1.23")
+    for number in (-1, 0, 4, 5, 333, 500, 501, 998, 999, 1_000, 5_000):
+        day = START + dt.timedelta(days=number)
+        lines = JournalLine.objects.filter(account__legal_entity=entity, business_date__lte=day).values_list("account_id")
+        expected = {account: debit - credit for account, debit, credit in lines.annotate(Sum("debit"), Sum("credit")).order_by()}
+        with django_assert_num_queries(1):
+            found = selectors.balances(entity.id, as_of=day)
+        assert found == expected, day
+        asked += len(found)
+    assert asked > 40
