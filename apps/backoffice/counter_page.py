@@ -21,12 +21,15 @@ PREFIX: Final = "loans."
 # The operations as the counter offers them, in the groups that its staff think in.
 GROUPS: Final = (
     (_("Money in"), ("repayment", "prepayment", "early_settlement", "compensation", "claim_recovery", "recovery", "clearing")),
-    (_("Money out and across"), ("refund", "internal_transfer", "chargeback")),
+    (_("Money out and across"), ("refund", "internal_transfer", "chargeback", "tranche")),
     (_("Goodwill and income in advance"), ("goodwill", "merchant_refund", "buy_down", "buy_down_money", "capitalised_income")),
     (_("Corrections"), ("adjustment", "waiver", "fee", "cancel_repayment", "cancel_disbursement", "cancel_change")),
     (
         _("New terms"),
-        ("extension", "term_change", "rate_reset", "due_day_change", "interest_pause", "re_amortise", "re_age", "refinance"),
+        (
+            *("extension", "term_change", "rate_reset", "due_day_change", "interest_pause", "delinquency_pause"),
+            *("re_amortise", "re_age", "refinance"),
+        ),
     ),
     (
         _("Vehicle lease"),

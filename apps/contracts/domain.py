@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from apps.loans.domain.quote import Quote, make_quote
-from apps.products.domain import Plan, build_terms, cost_rows
+from apps.loans.domain.duedates import IsWorkingDay
+from apps.loans.domain.quote import Quote
+from apps.products.domain import Plan
+from apps.products.domain import priced as priced_on
 
 TEMPLATE_VERSION: Final = "2026-01"
 KINDS: Final = {"car_lease_direct": "direct", "car_lease_back": "leaseback", "cash": "cash"}
@@ -41,29 +43,14 @@ class Priced:
     first_due: dt.date
 
 
-def price_from(plan: Plan, made_on: dt.date) -> Priced:
+def price_from(plan: Plan, made_on: dt.date, *, is_working_day: IsWorkingDay | None = None) -> Priced:
     """The accepted plan with the due days and sums that follow from the day of the contract.
 
     Raises `loans.domain.errors.RateAboveCap` should the dates lift the cost above the cap.
     """
-    terms = build_terms(plan, made_on)
-    quote = make_quote(terms)
     service = next((row.rate for row in plan.cost_rows if row.code == "service_fee"), None)
-    totals = [row.total for row in quote.schedule.rows]
-    dated = replace(
-        plan,
-        installment=quote.installment,
-        first_installment=totals[0],
-        last_installment=totals[-1],
-        total_interest=quote.total_interest,
-        fees=quote.fees,
-        total_cost=quote.total_cost,
-        total_paid=plan.principal + quote.total_cost,
-        apr_irr=quote.apr_irr,
-        effective_rate=quote.effective_rate,
-    )
-    costs = cost_rows(dated, terms, quote, fee_rate=service or Decimal(0))
-    return Priced(replace(dated, cost_rows=costs), quote, quote.schedule.rows[0].due_date)
+    dated, quote = priced_on(plan, made_on, fee_rate=service or Decimal(0), is_working_day=is_working_day)
+    return Priced(dated, quote, dated.schedule[0].due_date)
 
 
 def plan_words(priced: Priced) -> dict[str, Any]:
@@ -79,6 +66,7 @@ def plan_words(priced: Priced) -> dict[str, Any]:
         "installment": plan.installment,
         "total_interest": plan.total_interest,
         "total_fees": plan.fees,
+        "row_fees": sum((row.fee for row in plan.schedule), start=Decimal(0)),
         "total_payable": plan.total_paid,
         "deposit": plan.deposit,
         "down_payment": plan.down_payment,

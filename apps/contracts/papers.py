@@ -11,6 +11,7 @@ from django.conf import settings
 
 from apps.applications import selectors as applications
 from apps.common import privacy
+from apps.common.calendar import is_working_day
 from apps.contracts.domain import POWERS, TEMPLATE_VERSION, Priced, plan_words, price_from
 from apps.contracts.models import Contract
 from apps.customers import selectors as customers
@@ -22,7 +23,7 @@ from apps.products import selectors as products
 
 def priced(contract: Contract) -> Priced:
     """The accepted plan, dated from the day of the contract."""
-    return price_from(applications.contract_facts(contract.application_id).plan, contract.made_on)
+    return price_from(applications.contract_facts(contract.application_id).plan, contract.made_on, is_working_day=is_working_day)
 
 
 def contract_content(contract: Contract, reading_seconds: int) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def contract_content(contract: Contract, reading_seconds: int) -> dict[str, Any]
         "dealer": {"name": shop.dealer_name, "shop": shop.name} if shop else {},
         "vehicle": {"name": facts.vehicle_name, "price": facts.price, "power_name": POWERS.get(facts.power, "")},
         "plan": plan_words(terms),
-        "schedule": terms.quote.schedule.rows,
+        "schedule": terms.plan.schedule,
         "cost": products.cost_table(terms.plan),
         "card": {"bank": card.bank_name, "masked": card.masked_number},
         "reading_seconds": reading_seconds,

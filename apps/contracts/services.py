@@ -16,6 +16,7 @@ from apps.applications import selectors as applications
 from apps.applications import services as application_deeds
 from apps.common import clock
 from apps.common.actors import Actor
+from apps.common.calendar import is_working_day
 from apps.common.errors import BadInput, Conflict
 from apps.common.numbers import next_number
 from apps.common.outbox import publish
@@ -132,7 +133,7 @@ def generate_contract(*, application_id: UUID, actor: Actor, now: dt.datetime) -
     customers.require_may_borrow(facts.customer_id, now)
     customers.debit_card(facts.customer_id)
     made_on = clock.local_date(now)
-    priced = price_from(facts.plan, made_on)
+    priced = price_from(facts.plan, made_on, is_working_day=is_working_day)
     contract = Contract.objects.create(
         number=next_number("HT", made_on),
         kind=KINDS[priced.plan.kind],

@@ -8,19 +8,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
-from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from statistics import mode
+from typing import Any, Final
 from uuid import UUID
 
-from apps.common.money import CENT, ZERO, round_money
+from apps.common.money import CENT, MAX_MONEY, ZERO, round_money
 from apps.loans.domain.daycount import DayCount, month_day
+from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import BadTerms, RateAboveCap
-from apps.loans.domain.irr import disclosed_rates
+from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
+from apps.loans.domain.parsing import parse_further_terms
 from apps.loans.domain.quote import Quote, make_quote
-from apps.loans.domain.terms import Funder, LoanTerms, Method
+from apps.loans.domain.terms import Funder, LoanTerms, Method, MonthEnd, due_in_month
+from apps.products.revive import revive
 
 ONE: Final = Decimal(1)
 HUNDRED: Final = Decimal(100)
@@ -92,7 +95,7 @@ class OptionFacts:
 
 @dataclass(frozen=True)
 class ProductFacts:
-    """A product version as others may know it; `id` is the version's."""
+    """A product version as others may know it; `id` is the version's. `terms` are further ones of the core, with the keys of a replay."""
 
     id: UUID
     product_id: UUID
@@ -126,6 +129,7 @@ class ProductFacts:
     is_finance_lease: bool = False
     offsets_deposit: bool = False
     purchase_price: Decimal | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     def rate_for(self, grade: str, decided: Decimal | None) -> Decimal | None:
         """The customer's rate: the decided one, else the grade's; kept between least and greatest. None: not for the grade."""
@@ -163,7 +167,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """An instalment of a plan."""
+    """An instalment of a plan; `total` is all that is paid on the day, the `fee` of the terms included."""
 
     no: int
     due_date: dt.date
@@ -171,11 +175,15 @@ class PlanRow:
     interest: Decimal
     total: Decimal
     balance: Decimal
+    fee: Decimal = ZERO
 
 
 @dataclass(frozen=True)
 class CostRow:
-    """A line of the full cost table: `rate` is its standard (fraction); its share of the annual cost in percent, both ways of counting."""
+    """A line of the full cost table: `rate` is its standard (fraction); its share of the annual cost in percent, both ways of counting.
+
+    A fee of the terms has its own `name`, its `rate` is of `basis` (a flat one has none), and it is between `least` and `most`.
+    """
 
     code: str
     amount: Decimal | None
@@ -184,6 +192,10 @@ class CostRow:
     annual_compound: Decimal | None
     contingent: bool
     free_after: int | None = None
+    name: str = ""
+    basis: str = ""
+    least: Decimal | None = None
+    most: Decimal | None = None
 
     @property
     def annualised(self) -> Decimal | None:
@@ -202,7 +214,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Plan:
-    """One way to pay, with all its costs. `down_payment` is the customer's own money in 回租, `deposit` in 正租; the other is zero."""
+    """One way to pay, with all its costs. `down_payment` is the customer's own money in 回租, `deposit` in 正租; the other is zero.
+
+    `fees` are all that a loan paid in time costs; of them `fee_upfront` is the service fee (None: all are), the rest those of `terms`.
+    """
 
     product_version_id: UUID
     option_id: UUID
@@ -242,6 +257,8 @@ class Plan:
     score: Decimal = ZERO
     reasons: tuple[Reason, ...] = ()
     reduced: bool = False
+    fee_upfront: Decimal | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def penalty_rate(self) -> Decimal:
@@ -283,6 +300,8 @@ def build_terms(
     `funders` are the shares in parts per 10,000. Raises `BadTerms`.
     """
     day = due_day or (first_due.day if first_due else start.day)
+    further = parse_further_terms(plan.terms)
+    next_month = month_day(start.year, start.month + 1, 1)
     return LoanTerms(
         principal=plan.principal,
         annual_rate=plan.annual_rate,
@@ -290,9 +309,9 @@ def build_terms(
         method=Method(plan.method),
         day_count=DayCount(plan.day_count),
         start=start,
-        first_due=first_due or month_day(start.year, start.month + 1, day),
+        first_due=first_due or due_in_month(next_month, day, further.get("month_end", MonthEnd.LAST_DAY)),
         due_day=day,
-        fee_upfront=plan.fees,
+        fee_upfront=plan.fees if plan.fee_upfront is None else plan.fee_upfront,
         balloon=plan.balloon,
         penalty_uplift=plan.penalty_uplift,
         rate_cap=plan.rate_cap,
@@ -303,10 +322,11 @@ def build_terms(
         borrower_ref=borrower_ref,
         party_ref=party_ref,
         branch_ref=branch_ref,
+        **further,
     )
 
 
-def match(products: Iterable[ProductFacts], wish: Wish) -> Matching:
+def match(products: Iterable[ProductFacts], wish: Wish, *, is_working_day: IsWorkingDay | None = None) -> Matching:
     """All plans that fit the wish, ranked by score, and the refusals of the rest."""
     plans: list[Plan] = []
     refusals: list[Refusal] = []
@@ -319,7 +339,7 @@ def match(products: Iterable[ProductFacts], wish: Wish) -> Matching:
                 refusals.append(Refusal(product.code, option.code, found[0], found[1]))
                 continue
             try:
-                plan = price(product, option, wish, principal)
+                plan = price(product, option, wish, principal, is_working_day=is_working_day)
             except RateAboveCap as error:
                 facts = {"apr_irr": error.apr_irr, "cap": error.cap}
                 refusals.append(Refusal(product.code, option.code, "rate_above_cap", facts))
@@ -336,44 +356,86 @@ def match(products: Iterable[ProductFacts], wish: Wish) -> Matching:
     return Matching(tuple(plans), tuple(refusals))
 
 
-def price(product: ProductFacts, option: OptionFacts, wish: Wish, principal: Decimal) -> Plan:
+def price(
+    product: ProductFacts, option: OptionFacts, wish: Wish, principal: Decimal, *, is_working_day: IsWorkingDay | None = None
+) -> Plan:
     """The plan of one option for a principal. Raises `RateAboveCap` with both numbers, and `BadTerms`."""
     base = product.rate_for(wish.grade, wish.annual_rate)
     if base is None:
         raise BadTerms("grade", f"{wish.grade} has no rate in this product")
     own_money = (wish.vehicle_price or ZERO) - principal if product.max_ltv else ZERO
     draft = _draft(product, option, wish, principal, annual_rate=base + option.rate_delta, own_money=own_money)
-    terms = build_terms(draft, wish.on)
-    quote = make_quote(terms)
-    totals = [row.total for row in quote.schedule.rows]
-    plan = replace(
-        draft,
-        installment=quote.installment,
+    plan, _quote = priced(draft, wish.on, fee_rate=option.fee_rate, is_working_day=is_working_day)
+    return replace(plan, payment_to_income=_payment_to_income(plan, wish))
+
+
+def priced(plan: Plan, start: dt.date, *, fee_rate: Decimal, is_working_day: IsWorkingDay | None = None) -> tuple[Plan, Quote]:
+    """The plan with the sums, the days and the costs that follow from its terms when it is paid out on `start`.
+
+    Raises `RateAboveCap` with both numbers, and `BadTerms`.
+    """
+    terms = build_terms(plan, start)
+    quote = make_quote(terms, is_working_day=is_working_day)
+    charged = quote.schedule.fees or (ZERO,) * len(quote.schedule.rows)
+    rows = tuple(
+        PlanRow(row.no, row.due_date, row.principal, row.interest, row.total + fee, row.balance, fee)
+        for row, fee in zip(quote.schedule.rows, charged, strict=True)
+    )
+    totals = [row.total for row in rows]
+    costed = replace(
+        plan,
+        # With further terms the first instalment may be like no other: what is asked most often stands for all.
+        installment=mode(totals) if plan.terms else quote.installment,
         first_installment=totals[0],
         last_installment=totals[-1],
         total_interest=quote.total_interest,
+        fees=quote.fees,
+        fee_upfront=terms.fee_upfront,
         total_cost=quote.total_cost,
-        total_paid=principal + quote.total_cost,
+        total_paid=plan.principal + quote.total_cost,
         apr_irr=quote.apr_irr,
         effective_rate=quote.effective_rate,
-        payment_to_income=_payment_to_income(quote, wish),
-        schedule=tuple(PlanRow(r.no, r.due_date, r.principal, r.interest, r.total, r.balance) for r in quote.schedule.rows),
+        schedule=rows,
     )
-    return replace(plan, cost_rows=cost_rows(plan, terms, quote, fee_rate=option.fee_rate))
+    return replace(costed, cost_rows=_cost_rows(costed, terms, fee_rate, is_working_day)), quote
 
 
-def cost_rows(plan: Plan, terms: LoanTerms, quote: Quote, *, fee_rate: Decimal) -> tuple[CostRow, ...]:
+def _cost_rows(plan: Plan, terms: LoanTerms, fee_rate: Decimal, is_working_day: IsWorkingDay | None) -> tuple[CostRow, ...]:
     """The full cost table 综合融资成本明示表: normal costs, each annualised, then what only a default or a prepayment costs."""
-    simple, compound = disclosed_rates(replace(terms, fee_upfront=ZERO), [row.total for row in quote.schedule.rows])
-    rows = [CostRow("interest", quote.total_interest, terms.annual_rate, simple, compound, contingent=False)]
-    if terms.fee_upfront:
-        rest = (quote.apr_irr - simple, quote.effective_rate - compound)
-        rows.append(CostRow("service_fee", terms.fee_upfront, fee_rate, *rest, contingent=False))
+    before = make_quote(replace(terms, fee_upfront=ZERO, fees=()), is_working_day=is_working_day)
+    rows = [CostRow("interest", before.total_interest, terms.annual_rate, before.apr_irr, before.effective_rate, contingent=False)]
+    late = [_fee_row(rule, None, None, None) for rule in terms.fees if rule.when is FeeTime.OVERDUE]
+    in_time = [rule for rule in terms.fees if rule.when is not FeeTime.OVERDUE]
+    # A fee's share of the annual cost is what it adds to that of the costs above it.
+    for count in range(0 if terms.fee_upfront else 1, len(in_time) + 1):
+        quote = make_quote(replace(terms, fees=tuple(in_time[:count])), is_working_day=is_working_day)
+        adds = (quote.fees - before.fees, quote.apr_irr - before.apr_irr, quote.effective_rate - before.effective_rate)
+        first = CostRow("service_fee", adds[0], fee_rate, *adds[1:], contingent=False)
+        rows.append(_fee_row(in_time[count - 1], *adds) if count else first)
+        before = quote
     rows.append(CostRow("penalty", None, plan.penalty_rate, None, None, contingent=True))
+    rows += late
     if terms.prepay_fee_rate:
         free_after = terms.prepay_fee_free_after
         rows.append(CostRow("prepay_fee", None, terms.prepay_fee_rate, None, None, contingent=True, free_after=free_after))
     return tuple(rows)
+
+
+def _fee_row(rule: FeeRule, amount: Decimal | None, simple: Decimal | None, compound: Decimal | None) -> CostRow:
+    """A fee of the terms."""
+    flat = rule.of is FeeBasis.FLAT
+    return CostRow(
+        f"fee_{rule.when}",
+        amount,
+        None if flat else rule.value,
+        simple,
+        compound,
+        contingent=rule.when is FeeTime.OVERDUE,
+        name=rule.name,
+        basis=rule.of.value,
+        least=rule.value if flat else rule.minimum or None,
+        most=None if flat or rule.maximum == MAX_MONEY else rule.maximum,
+    )
 
 
 def scored(plan: Plan, wish: Wish) -> Plan:
@@ -500,16 +562,16 @@ def _draft(product: ProductFacts, option: OptionFacts, wish: Wish, principal: De
         schedule=(),
         cost_rows=(),
         reduced=principal < wish.amount,
+        terms=product.terms,
     )
 
 
-def _payment_to_income(quote: Quote, wish: Wish) -> Decimal | None:
+def _payment_to_income(plan: Plan, wish: Wish) -> Decimal | None:
     """Monthly payments, debts elsewhere included, over income. A balloon counts as if spread over the term: it must be saved up."""
     if not wish.monthly_income:
         return None
-    rows = quote.schedule.rows
-    average = sum((row.total for row in rows), start=ZERO) / len(rows)
-    return _fraction((max(quote.installment, average) + wish.monthly_debts) / wish.monthly_income)
+    average = sum((row.total for row in plan.schedule), start=ZERO) / len(plan.schedule)
+    return _fraction((max(plan.installment, average) + wish.monthly_debts) / wish.monthly_income)
 
 
 def _share_of_scale(value: Decimal, best: Decimal, worst: Decimal) -> Decimal:
@@ -533,20 +595,5 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
 
 def plan_from_json(document: Mapping[str, Any]) -> Plan:
     """The plan that `plan_to_json` wrote down."""
-    plan: Plan = _revive(Plan, document)
+    plan: Plan = revive(Plan, document)
     return plan
-
-
-def _revive(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(hint, UnionType):
-        return _revive(next(choice for choice in get_args(hint) if choice is not NoneType), value)
-    if get_origin(hint) is tuple:
-        return tuple(_revive(get_args(hint)[0], item) for item in value)
-    if is_dataclass(hint) and isinstance(hint, type):
-        hints = get_type_hints(hint)
-        return hint(**{part.name: _revive(hints[part.name], value[part.name]) for part in fields(hint) if part.name in value})
-    if hint is dt.date:
-        return dt.date.fromisoformat(value)
-    return hint(value) if hint in (Decimal, UUID) else value

@@ -164,6 +164,12 @@ class ProductVersion(BusinessModel):
     purchase_price = models.DecimalField(
         _("price of the purchase option"), max_digits=18, decimal_places=2, null=True, blank=True, help_text=_("empty: there is no option")
     )
+    terms = models.JSONField(
+        _("further terms"),
+        default=dict,
+        blank=True,
+        help_text=_("terms of the loan core that the plan does not set itself, by the keys of a replay; empty: none"),
+    )
     on_sale_from = models.DateField(_("on sale from"))
     on_sale_to = models.DateField(_("on sale to"), null=True, blank=True)
 

@@ -142,6 +142,7 @@ def facts_of(row: ProductVersion) -> ProductFacts:
         is_finance_lease=row.is_finance_lease,
         offsets_deposit=row.offsets_deposit,
         purchase_price=row.purchase_price,
+        terms=row.terms,
     )
 
 
@@ -207,15 +208,24 @@ def cost_table(plan: Plan) -> CostTable:
 def _cost_row(row: CostRow, plan: Plan, words: dict[str, Any]) -> CostTableRow:
     always = row.code == "prepay_fee" and row.free_after is None
     text = words["prepay_fee_always" if always else row.code]
-    figures = {"rate": percent_text(row.rate), "free_after": row.free_after}
+    figures = {"rate": percent_text(row.rate), "free_after": row.free_after, "name": row.name}
     return CostTableRow(
-        name=text["name"],
+        name=text["name"].format(**figures),
         how=text["how"].format(**figures),
-        standard=text["standard"].format(**figures),
+        standard=_standard(row) if row.basis else text["standard"].format(**figures),
         collector=plan.financing_party,
         amount=row.amount,
         annualised=None if row.annual_compound is None else row.annual_compound / 100,
     )
+
+
+def _standard(row: CostRow) -> str:
+    """Such as 当期应还本息的 1.00%，最低 5.00 元."""
+    words = _words()["bases"]
+    parts = [words[row.basis].format(rate=percent_text(row.rate), amount=row.least)]
+    if row.rate is not None:
+        parts += [words[name].format(amount=amount) for name, amount in (("least", row.least), ("most", row.most)) if amount is not None]
+    return "，".join(parts)
 
 
 def percent_text(share: Decimal | None) -> str:

@@ -77,6 +77,7 @@ class OfferInstalmentSerializer(serializers.Serializer):
     due_date = serializers.DateField()
     principal = _money()
     interest = _money()
+    fee = _money()
     total = _money()
     balance = _money()
 

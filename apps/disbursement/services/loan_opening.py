@@ -25,12 +25,15 @@ def open_loan_of(disbursement: Disbursement, *, actor: Actor, now: dt.datetime) 
     facts = applications.contract_facts(disbursement.application_ref)
     signed = contracts.signed_contract(disbursement.application_ref)
     today = organisations.hold_business_date(disbursement.legal_entity_id)
-    first_due = signed.first_due if signed and signed.first_due > today else None
+    agreed = build_terms(facts.plan, signed.made_on) if signed else None
+    if agreed and agreed.first_due <= today:
+        agreed = None
     terms = build_terms(
         facts.plan,
         today,
         _shares(disbursement),
-        first_due=first_due,
+        first_due=agreed.first_due if agreed else None,
+        due_day=agreed.due_day if agreed else None,
         borrower_ref=str(disbursement.customer_ref),
         party_ref=str(disbursement.legal_entity_id),
         branch_ref=str(facts.branch_id or ""),

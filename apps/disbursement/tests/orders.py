@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from apps.applications.models import Application, Offer
 from apps.applications.models import State as ApplicationState
@@ -61,8 +63,10 @@ class SignedOrder:
         return Disbursement.objects.get(id=self.disbursement.id)
 
 
-def a_plan(entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT, lease_type: str = "direct") -> Plan:
-    """12 equal instalments at 9 %."""
+def a_plan(
+    entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT, lease_type: str = "direct", terms: Mapping[str, Any] | None = None
+) -> Plan:
+    """12 equal instalments at 9 %, with further terms of the product."""
     option = OptionFacts(new_id(), "12", 12, "equal_installment", Decimal(0), Decimal(0), Decimal(0))
     product = ProductFacts(
         id=_version(entity, day, lease_type).id,
@@ -94,6 +98,7 @@ def a_plan(entity: LegalEntity, *, day: dt.date = DAY, amount: Decimal = AMOUNT,
         min_income=Decimal(0),
         funders=(),
         options=(option,),
+        terms=terms or {},
     )
     wish = Wish(on=day, amount=amount, term=12, grade="A", rate_cap=Decimal("0.24"), vehicle_price=PRICE, power="ice")
     return price(product, option, wish, amount)
@@ -127,13 +132,19 @@ def _vehicle() -> VehicleModel:
     return found
 
 
-def a_signed_order(entity: LegalEntity | None = None, *, lease_type: str = "direct", signed_at: dt.datetime = NOON) -> SignedOrder:
+def a_signed_order(
+    entity: LegalEntity | None = None,
+    *,
+    lease_type: str = "direct",
+    signed_at: dt.datetime = NOON,
+    terms: Mapping[str, Any] | None = None,
+) -> SignedOrder:
     """An order in disbursement review with a contract that verifies."""
     entity = entity or a_lender()
     customer = a_customer(entity)
     consultant = ConsultantFactory(shop=ShopFactory(dealer=DealerFactory(legal_entity=entity, active=True)))
     day = clock.local_date(signed_at)
-    plan = a_plan(entity, day=day, lease_type=lease_type)
+    plan = a_plan(entity, day=day, lease_type=lease_type, terms=terms)
     application = Application.objects.create(
         legal_entity=entity,
         number=f"CL{new_id().hex[-12:]}",

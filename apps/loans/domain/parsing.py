@@ -258,6 +258,13 @@ _TERMS_KEYS: dict[str, Callable[[str, Any], Any]] = _QUOTE_KEYS | {
     "branch_ref": _text,
 }
 
+# What may be added to terms of which others set the amounts, the rate, the days and the parties: a product's plans, a line of a file.
+_FURTHER = (
+    *("multiple", "rounding", "even_out", "month_end", "move_to_working_day", "first_interest", "principal_grace", "interest_grace"),
+    *("grace_interest", "interest_free", "fees", "floating", "compound", "prepay_fee_floor"),
+    *("waterfall", "allocation", "allocation_rules", "class_bounds"),
+)
+
 
 def _parsed(source: Any, parsers: Mapping[str, Callable[[str, Any], Any]], ignored: frozenset[str]) -> dict[str, Any]:
     """Known keys parsed, absent and null ones left to their defaults, unknown ones refused: a typo must not pass."""
@@ -289,6 +296,15 @@ def parse_quote_request(source: Any) -> LoanTerms:
 def parse_terms(source: Any) -> LoanTerms:
     """Terms of a loan from JSON: the quote keys and the servicing ones; raises `BadTerms`."""
     return _terms(_parsed(source, _TERMS_KEYS, frozenset({"id"})))
+
+
+def parse_further_terms(source: Any) -> dict[str, Any]:
+    """Further terms by their names in `LoanTerms`, from JSON; one that is set elsewhere is refused. Raises `BadTerms`."""
+    if isinstance(source, Mapping):
+        for field in source:
+            if field in _TERMS_KEYS and field not in _FURTHER:
+                raise BadTerms(field, _("is set by the plan itself"))
+    return _parsed(source, {name: _TERMS_KEYS[name] for name in _FURTHER}, frozenset())
 
 
 def _booked_at(field: str, value: Any) -> None:

@@ -26,6 +26,7 @@ _OPEN: Final = (*LIVE, "terminated")
 _CLAIMED: Final = (*_OPEN, "written_off")
 # In which states of a loan a change of each kind can be recorded.
 TAKEN_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    Kind.DISBURSEMENT: LIVE,
     Kind.WAIVER: _CLAIMED,
     Kind.FEE: _CLAIMED,
     Kind.ADJUSTMENT: (*_CLAIMED, "settled"),

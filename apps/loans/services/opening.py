@@ -77,7 +77,9 @@ def open_loan(
     note_opening_branch(loan, reference=reference, today=today, actor=actor, now=now)
     file = LoanFile(loan=loan, actor=actor, now=now, today=today)
     file.check_value_date(value_date)
-    paid_out = _row(loan, LoanTransaction.Kind.DISBURSEMENT, terms.principal, value_date, reference, actor, now)
+    # Of a principal agreed in tranches the first is paid out; those after it are paid at the counter (`tranche`).
+    first = terms.tranches[0].amount if terms.tranches else terms.principal
+    paid_out = _row(loan, LoanTransaction.Kind.DISBURSEMENT, first, value_date, reference, actor, now)
     try:
         entry_of(loan, [], paid_out)
     except BadTerms as refusal:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
-from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds
+from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds, tranche_deeds
 from apps.loans.services.deeds import Deed
 
 _LONGEST_TEXT: Final = 200
@@ -173,6 +173,14 @@ _TABLE: Final = (
     Operation(
         "interest_pause", _("Interest pause"), (Field("until", _("Interest runs again from"), "date"),), deeds.pause, whole_claim=True
     ),
+    Operation(
+        "delinquency_pause",
+        _("Pause of the days past due"),
+        (Field("until", _("Days count again from"), "date"),),
+        tranche_deeds.pause_delinquency,
+        whole_claim=True,
+    ),
+    Operation("tranche", _("Further tranche paid out"), (_AMOUNT, _PAID_BY), tranche_deeds.pay_tranche),
     Operation(
         "refinance",
         _("Refinance by a new loan"),

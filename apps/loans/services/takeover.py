@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,7 +25,8 @@ from apps.common.outbox import publish
 from apps.loans import events
 from apps.loans.bridge import terms_to_json
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.parsing import parse_date, parse_terms
+from apps.loans.domain.floating import next_reset
+from apps.loans.domain.parsing import parse_date, parse_further_terms, parse_terms
 from apps.loans.domain.terms import Component, LoanTerms
 from apps.loans.models import Loan, LoanTransaction, TakenOverLoan
 from apps.loans.services.projection import Policy, Projection, policy_on, project
@@ -52,7 +54,7 @@ _MORE_TERMS: Final = (
 )
 REQUIRED: Final = ("external_number", "borrower_ref", *_TERMS, "principal_balance", "interest_balance")
 OPTIONAL: Final = (
-    *("product_code", *_MORE_TERMS, "paid", "paid_on"),
+    *("product_code", *_MORE_TERMS, "terms", "paid", "paid_on"),
     *(f"{name}_balance" for name in BALANCES[2:]),
 )
 _DAYS: Final = ("start", "first_due", "paid_on")
@@ -241,7 +243,23 @@ def _terms(cells: Mapping[str, str]) -> LoanTerms:
         values["compound"] = _FLAGS[values["compound"].lower()]
     if "funders" in values:
         values["funders"] = [_funder(item) for item in values["funders"].split(";")]
+    if "terms" in cells:
+        values |= _further(cells["terms"])
     return parse_terms(values)
+
+
+def _further(text: str) -> dict[str, Any]:
+    """Further terms as JSON, by the keys of a replay; those that have a column of their own are refused."""
+    try:
+        terms = json.loads(text)
+        parse_further_terms(terms)
+    except ValueError as wrong:
+        if isinstance(wrong, BadTerms):
+            raise BadTerms("terms", wrong.told(_)) from None
+        raise BadTerms("terms", _("is no JSON.")) from None
+    if twice := set(terms) & set(_MORE_TERMS):
+        raise BadTerms("terms", _("%(name)s has a column of its own.") % {"name": min(twice)})
+    return dict(terms)
 
 
 def _funder(text: str) -> dict[str, str]:
@@ -322,6 +340,7 @@ def _loan(run: _Run, row: TakeOverRow) -> Loan:
         terms=terms_to_json(row.terms),
         principal=row.terms.principal,
         opened_on=row.terms.start,
+        reprices_on=next_reset(row.terms.floating, row.terms.start, run.today) if row.terms.floating else None,
         interest_vat_rate=run.interest_vat_rate,
         fee_vat_rate=run.fee_vat_rate,
         created_at=run.now,

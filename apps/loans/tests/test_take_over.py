@@ -22,7 +22,7 @@ from apps.common.models import new_id
 from apps.ledger import selectors as ledger
 from apps.loans import services
 from apps.loans.models import Loan, LoanTransaction, TakenOverLoan
-from apps.loans.selectors import loan_by_number
+from apps.loans.selectors import loan_by_number, state_on
 from apps.loans.services import takeover
 from apps.loans.tests.factories import SYSTEM, a_lender, assert_sound, books, close_through, pay, told
 from apps.organisations.models import LegalEntity
@@ -302,3 +302,34 @@ def test_the_row_of_a_take_over_is_never_changed(lender: LegalEntity) -> None:
     take_over(lender, a_file(HEALTHY.format(new_id())))
     with pytest.raises(ProgrammingError), transaction.atomic():
         TakenOverLoan.objects.update(external_number="other")
+
+
+FURTHER = HEAD + ",terms\n" + HEALTHY.format(new_id()) + ",{}"
+
+
+def test_a_line_may_bring_further_terms(lender: LegalEntity) -> None:
+    terms = '"{""principal_grace"": 2, ""fees"": [{""name"": ""care"", ""when"": ""instalment"", ""of"": ""flat"", ""amount"": ""5""}]}"'
+    take_over(lender, FURTHER.replace("{}", terms).encode())
+
+    rows = state_on(Loan.objects.get().id, dt.date(2025, 8, 20)).rows
+    # 60,000 × 10.8 % × 31, 30 and 31 ÷ 365 days, and no principal before the third instalment.
+    told = [(row.installment.interest, row.installment.fee, row.installment.principal > 0) for row in rows[:3]]
+    assert told == [
+        (Decimal("550.36"), Decimal("5.00"), False),
+        (Decimal("532.60"), Decimal("5.00"), False),
+        (Decimal("550.36"), Decimal("5.00"), True),
+    ]
+    assert_sound(lender)
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ("{}x", "is no JSON."),
+        ('"{""grace"": 2}"', "grace: is not known here"),
+        ('"{""principal"": ""1""}"', "principal: is set by the plan itself"),
+        ('"{""compound"": true}"', "compound has a column of its own."),
+    ],
+)
+def test_further_terms_that_cannot_be_are_named(lender: LegalEntity, terms: str, told: str) -> None:
+    assert refusal(lender, FURTHER.replace("{}", terms, 1).encode()) == {"line 2, terms": [told]}

@@ -72,6 +72,7 @@ class ProductSerializer(serializers.Serializer):
     )
     prepay_fee_rate = serializers.DecimalField(max_digits=9, decimal_places=6)
     prepay_fee_free_after = serializers.IntegerField(allow_null=True)
+    terms = serializers.DictField(help_text="Further terms of the loan: grace, fees, order of payment …, by the keys of a replay.")
     options = serializers.SerializerMethodField()
 
     def get_options(self, product: ProductFacts) -> list[dict[str, Any]]:

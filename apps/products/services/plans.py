@@ -9,6 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.calendar import is_working_day
 from apps.common.errors import BadInput
 from apps.common.money import ZERO
 from apps.loans.domain.daycount import DayCount, month_day
@@ -114,7 +115,7 @@ def matching(
         monthly_debts=monthly_debts,
         age=age,
     )
-    return match(on_sale(legal_entity_id, on=on, kinds=kinds), wish)
+    return match(on_sale(legal_entity_id, on=on, kinds=kinds), wish, is_working_day=is_working_day)
 
 
 def _kinds(lease_type: str | None, *, with_vehicle: bool) -> tuple[Kind, ...]:

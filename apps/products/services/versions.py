@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -12,18 +13,24 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.common import clock
 from apps.common.actors import Actor
+from apps.common.calendar import is_working_day
 from apps.common.errors import BadInput, NotPermitted
 from apps.loans.domain.daycount import DayCount
-from apps.loans.domain.terms import Method
+from apps.loans.domain.errors import BadTerms
+from apps.loans.domain.terms import MAX_ANNUAL_RATE, Method
 from apps.organisations import selectors as organisations
-from apps.products.domain import Kind, ProductFacts
+from apps.products.domain import Kind, ProductFacts, Wish, price
 from apps.products.models import Product, ProductOption, ProductVersion
 from apps.products.selectors import NoSuchProduct, facts_of
 
 SHIPPED: Final = Path(__file__).parent.parent / "data" / "products.toml"
+# What the next version does not take over from the one before.
+_OF_ITS_OWN: Final = frozenset({"id", "created_at", "version", "version_id", "state", "terms", "on_sale_to"})
 
 
 class TermsIncomplete(BadInput):
@@ -61,7 +68,51 @@ def create_version(
     version.save()
     for option in options:
         ProductOption.objects.create(version=version, **option)
+    if version.terms:
+        check_further_terms(version, version.terms, on=clock.local_date(now))
     return version
+
+
+@transaction.atomic
+def set_further_terms(*, version_id: UUID, terms: Mapping[str, Any], actor: Actor, now: dt.datetime) -> ProductVersion:
+    """Give a draft other further terms; of a version that was sold, a draft of the next with them. The same terms change nothing.
+
+    Raises `TermsIncomplete`, `NoSuchProduct`, `NotPermitted`.
+    """
+    version = _lock(version_id, actor)
+    if version.terms == terms:
+        return version
+    check_further_terms(version, terms, on=clock.local_date(now))
+    if version.state != ProductVersion.State.DRAFT:
+        return _next(version, terms)
+    version.terms = dict(terms)
+    version.save()
+    return version
+
+
+def check_further_terms(version: ProductVersion, terms: Mapping[str, Any], *, on: dt.date) -> None:
+    """Raise `TermsIncomplete`, naming the key, unless every way to repay can be priced with them at the least and greatest amount."""
+    facts = replace(facts_of(version), terms=terms)
+    grade = next(iter(facts.rates))
+    for option in facts.options:
+        for amount in (facts.amount_min, facts.amount_max):
+            wish = Wish(on=on, amount=amount, term=None, grade=grade, rate_cap=MAX_ANNUAL_RATE, vehicle_price=amount)
+            try:
+                price(facts, option, wish, amount, is_working_day=is_working_day)
+            except BadTerms as wrong:
+                raise TermsIncomplete(fields={"terms": [wrong.told(gettext)]}) from None
+
+
+def _next(version: ProductVersion, terms: Mapping[str, Any]) -> ProductVersion:
+    """A draft of the next version: as this one, but for its further terms."""
+    options = list(version.options.all())
+    last = version.product.versions.aggregate(last=Max("version"))["last"]
+    kept = {field.attname: getattr(version, field.attname) for field in version._meta.concrete_fields if field.attname not in _OF_ITS_OWN}
+    draft: ProductVersion = ProductVersion.objects.create(version=last + 1, terms=dict(terms), **kept)
+    for option in options:
+        facts = {field.attname: getattr(option, field.attname) for field in option._meta.concrete_fields}
+        ProductOption.objects.create(version=draft, **{name: facts[name] for name in facts if name not in _OF_ITS_OWN})
+    return draft
 
 
 @transaction.atomic
