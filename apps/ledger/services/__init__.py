@@ -2,7 +2,7 @@
 
 from apps.ledger.domain import Posting
 from apps.ledger.services.by_hand import AccountControlled, AlreadyReversed, EntryDoesNotBalance, propose_entry, propose_reversal
-from apps.ledger.services.days import close_day, hold_day
+from apps.ledger.services.days import close_day, hold_balance, hold_day
 from apps.ledger.services.posting import AmountNotPostable, DayClosed, NoRule, ReferenceReused, post, post_many
 from apps.ledger.services.rules import add_account, install_rules, open_books, propose_rules, rename_account, save_draft
 from apps.ledger.services.year_end import YearRunning, transfer_result
@@ -19,6 +19,7 @@ __all__ = [
     "YearRunning",
     "add_account",
     "close_day",
+    "hold_balance",
     "hold_day",
     "install_rules",
     "open_books",

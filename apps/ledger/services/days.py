@@ -1,4 +1,4 @@
-"""Days of the books: held open by who posts, closed with their totals."""
+"""Days of the books: held open by who posts, closed with their totals. Rules and balances are held the same way."""
 
 from __future__ import annotations
 
@@ -39,14 +39,29 @@ def hold_day(legal_entity_id: UUID, *, not_before: dt.date) -> dt.date:
     return not_before if closed is None or closed < not_before else closed + dt.timedelta(days=1)
 
 
+def hold_books(legal_entity_id: UUID) -> None:
+    """Let the postings under way end, and keep new ones waiting until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [str(legal_entity_id), _LOCK_SEED])
+
+
+def hold_balance(legal_entity_id: UUID, account_code: str, party_ref: str = "") -> None:
+    """Keep others who ask for it waiting until the caller's transaction ends: what is read now may be spent.
+
+    To be asked for before the day is held, so that a day that closes waits for both.
+    """
+    with connection.cursor() as cursor:
+        name = f"balance/{legal_entity_id}/{account_code}/{party_ref}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 @transaction.atomic
 def close_day(*, legal_entity_id: UUID, day: dt.date, now: dt.datetime) -> bool:
     """Record the totals of a day and close the books through it; False when that was done before.
 
     Waits for the deeds that hold the day, and keeps new ones waiting until it is done.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [str(legal_entity_id), _LOCK_SEED])
+    hold_books(legal_entity_id)
     closed = selectors.closed_through(legal_entity_id)
     if closed is not None and closed >= day:
         return False

@@ -19,6 +19,7 @@ from apps.common.errors import BadInput, NotFound
 from apps.common.models import ChangeRequest
 from apps.ledger import selectors
 from apps.ledger.models import Account, PostingRule, RulesDraft
+from apps.ledger.services.days import hold_books
 
 DATA = Path(__file__).parent.parent / "data"
 RULES_VERSION = 1
@@ -74,6 +75,7 @@ def install_rules(
 
 
 def _install(legal_entity_id: UUID, version: int, effective_from: dt.date, rules: Sequence[dict[str, str]], now: dt.datetime) -> int:
+    hold_books(legal_entity_id)  # a batch under way ends by the rules with which it began
     closed = selectors.closed_through(legal_entity_id)
     if closed is not None and effective_from <= closed:
         raise BadInput(_("The rules must take effect on a day that is still open."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from decimal import Decimal
 
 import pytest
@@ -72,6 +73,36 @@ def test_a_batch_makes_the_books_that_single_entries_make():
         _one(singly, entry)
     assert _books(batch) == _books(singly)
     assert selectors.balance("130301", batch.id) == Decimal("-15.00")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_waits_for_the_batch_under_way():
+    entity = an_entity()
+    installed = []
+
+    def install():
+        installed.append(
+            services.install_rules(legal_entity_id=entity.id, version=2, effective_from=DAY, rules=[RULE], actor=SYSTEM, now=NOW)
+        )
+        connection.close()
+
+    newer = threading.Thread(target=install)
+
+    def entries():
+        for number in range(posting.CHUNK_ENTRIES + 1):
+            if number == posting.CHUNK_ENTRIES:
+                newer.start()
+                newer.join(timeout=0.5)
+                assert newer.is_alive(), "a version of today would count for the rest of the batch"
+            yield Entry(DAY, "clearing_in", [Posting("money", Decimal(1))], reference=f"r{number}")
+
+    _many(entity, entries())
+    newer.join(timeout=10)
+    assert installed == [1]
+    assert selectors.balance("1002", entity.id) == Decimal(posting.CHUNK_ENTRIES + 1)
+    an_entry(entity, reference="by the new rule", amount="7.00")
+    _many(entity, [Entry(DAY, "clearing_in", [Posting("money", Decimal(3))], reference="by the new rule too")])
+    assert selectors.balance("1001", entity.id) == Decimal("10.00")
 
 
 def test_a_batch_of_many_lines_takes_few_statements(django_assert_max_num_queries):

@@ -35,7 +35,7 @@ _AGE: Final = f"""
     WITH late AS (
         SELECT run.* FROM {_LATE} AND run.loan_id = ANY(%(loans)s)
     ), fresh AS (
-        SELECT i.id, i.loan_id, r.is_suspended, r.vat_rate, r.parties, r.parts,
+        SELECT i.id, i.loan_id, r.is_suspended, r.is_lease, r.vat_rate, r.parties, r.parts,
                i.due_date, i.status, i.penalty AS old_penalty, i.compound AS old_compound,
                i.principal - i.paid_principal - i.waived_principal AS principal,
                i.interest - i.paid_interest - i.waived_interest AS interest,
@@ -53,14 +53,14 @@ _AGE: Final = f"""
         UPDATE loans_instalment i SET penalty = f.penalty, compound = f.compound
           FROM fresh f WHERE i.id = f.id AND (f.penalty <> f.old_penalty OR f.compound <> f.old_compound)
     ), loan AS (
-        SELECT loan_id, is_suspended, vat_rate, parties, parts,
+        SELECT loan_id, is_suspended, is_lease, vat_rate, parties, parts,
                sum(penalty - old_penalty) AS more_penalty, sum(compound - old_compound) AS more_compound,
                sum(penalty - settled_penalty) AS penalty, sum(compound - settled_compound) AS compound,
                coalesce(sum(principal + interest + fee + penalty - settled_penalty + compound - settled_compound)
                         FILTER (WHERE status = 'overdue'), 0) AS overdue,
                coalesce(%(to)s - min(due_date) FILTER (WHERE principal + interest + penalty - settled_penalty + compound
                         - settled_compound <> 0), 0) AS dpd
-          FROM fresh GROUP BY loan_id, is_suspended, vat_rate, parties, parts
+          FROM fresh GROUP BY loan_id, is_suspended, is_lease, vat_rate, parties, parts
     ), stood AS (
         UPDATE loans_loanbalance b
            SET as_of = %(to)s, penalty = l.penalty, compound = l.compound, overdue = l.overdue, dpd = l.dpd,
@@ -73,20 +73,20 @@ _AGE: Final = f"""
         SELECT l.*, 'compound', l.more_compound,
                (SELECT sum(i.compound) FROM loans_instalment i WHERE i.loan_id = l.loan_id) FROM loan l WHERE l.more_compound <> 0
     ), part AS (
-        SELECT loan_id, component, is_suspended, vat_rate, '' AS party, was, was + more AS now FROM total WHERE parts IS NULL
+        SELECT loan_id, component, is_suspended, is_lease, vat_rate, '' AS party, was, was + more AS now FROM total WHERE parts IS NULL
         UNION ALL
-        SELECT t.loan_id, t.component, t.is_suspended, t.vat_rate, p.party, p.was, p.now
+        SELECT t.loan_id, t.component, t.is_suspended, t.is_lease, t.vat_rate, p.party, p.was, p.now
           FROM total t, unnest(t.parties, loans_parts(t.was, t.parts), loans_parts(t.was + t.more, t.parts)) AS p(party, was, now)
          WHERE t.parts IS NOT NULL
     ), moved AS (
-        SELECT loan_id, 'penalty' AS event, component, party, now - was AS amount FROM part WHERE party <> ''
+        SELECT loan_id, 'penalty' AS event, component, party, is_lease, now - was AS amount FROM part WHERE party <> ''
         UNION ALL
-        SELECT loan_id, 'non_accrual', component, party, now - was FROM part WHERE party = '' AND is_suspended
+        SELECT loan_id, 'non_accrual', component, party, is_lease, now - was FROM part WHERE party = '' AND is_suspended
         UNION ALL
-        SELECT loan_id, 'penalty', component, party, now - loans_tax(now, vat_rate) - was + loans_tax(was, vat_rate)
+        SELECT loan_id, 'penalty', component, party, is_lease, now - loans_tax(now, vat_rate) - was + loans_tax(was, vat_rate)
           FROM part WHERE party = '' AND NOT is_suspended
         UNION ALL
-        SELECT loan_id, 'penalty', component || '_vat', party, loans_tax(now, vat_rate) - loans_tax(was, vat_rate)
+        SELECT loan_id, 'penalty', component || '_vat', party, is_lease, loans_tax(now, vat_rate) - loans_tax(was, vat_rate)
           FROM part WHERE party = '' AND NOT is_suspended
     ), noted AS (
         INSERT INTO loans_loanamount AS a (loan_id, event, component, party_ref, target, booked)
@@ -94,9 +94,9 @@ _AGE: Final = f"""
             ON CONFLICT (loan_id, event, component, party_ref)
             DO UPDATE SET target = a.target + EXCLUDED.target, booked = a.booked + EXCLUDED.booked
     )
-    SELECT event, component, party, sum(amount), (SELECT count(*) FROM loan) FROM moved GROUP BY event, component, party
+    SELECT event, component, party, sum(amount), (SELECT count(*) FROM loan), is_lease FROM moved GROUP BY event, component, party, is_lease
     UNION ALL
-    SELECT '', '', '', 0, (SELECT count(*) FROM loan)
+    SELECT '', '', '', 0, (SELECT count(*) FROM loan), false
 """
 
 # No part of the statement joins another: each joins tables by key, so that the cost per loan stays the same.

@@ -24,11 +24,11 @@ from apps.ledger.domain import Posting
 from apps.loans import selectors
 from apps.loans.bridge import terms_of
 from apps.loans.domain.errors import BadTerms
-from apps.loans.domain.terms import Component, Method
+from apps.loans.domain.terms import Component, FirstInterest, GraceInterest, Method
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.services import payments
 from apps.loans.services.changes import record_change
-from apps.loans.services.errors import AmountRefused, HeldByAnother, PaidByCar, TermsRefused, TransactionUnknown
+from apps.loans.services.errors import AmountRefused, HeldByAnother, NotByBank, PaidByCar, TermsRefused, TransactionUnknown
 from apps.loans.services.opening import open_loan
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
@@ -40,15 +40,13 @@ _PAID: Final = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.REC
 # How money that people hand over or fetch gets out of clearing again, and what takes that back.
 _INWARD: Final = {"cash": "cash_received", "suspense": "suspense_released"}
 _OUTWARD: Final = {"cash": "cash_paid", "suspense": "suspense_received"}
-_TAKEN_BACK_BY: Final = {
+_PAYMENT_UNDONE_BY: Final = {
     "cash_received": "cash_paid",
     "suspense_released": "suspense_received",
-    "cash_paid": "cash_received",
-    "suspense_received": "suspense_released",
-    "clearing_out": "clearing_in",
     "goodwill_granted": "goodwill_taken_back",
     "deposit_offset": "deposit_received",
 }
+_CHANGE_UNDONE_BY: Final = {"cash_paid": "cash_received", "suspense_received": "suspense_released", "clearing_out": "clearing_in"}
 _SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}
 # In which order a clearing forgives what the money does not cover: what weighs least for the lender first.
 _FORGIVEN_FIRST: Final = (Component.PENALTY, Component.COMPOUND, Component.FEE, Component.INTEREST)
@@ -98,6 +96,8 @@ def _move(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
 def take_in(loan: Loan, values: Values, order: Order) -> None:
     """Money handed over, or a bank transfer that waited in suspense, comes into clearing, where the loan takes it."""
     if values["means"] == "suspense":
+        hold_loan(loan.id)  # loan, balance, day: everybody waits in this order
+        ledger.hold_balance(loan.legal_entity_id, SUSPENSE)
         held = ledger_selectors.balance(SUSPENSE, loan.legal_entity_id)
         if held < values["amount"]:
             raise AmountRefused(_("Suspense holds %(held)s only.") % {"held": held}, held=held)
@@ -170,7 +170,7 @@ def settle(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     return (loan.id,)
 
 
-def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str) -> None:
+def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str, about: Mapping[str, str] | None = None) -> None:
     payments.settle_early(
         loan_id=loan.id,
         value_date=values["value_date"],
@@ -179,6 +179,7 @@ def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source
         actor=order.actor,
         now=order.now,
         source=source,
+        about=about,
     )
 
 
@@ -196,8 +197,11 @@ def refund(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 
 def charge_back(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """The payer's bank takes a payment back, or part of it."""
-    _target(loan, values, _PAID)
+    """The payer's bank takes a payment back, or part of it. Raises `NotByBank`, `PaidByCar`."""
+    target = _target(loan, values, _PAID)
+    _check_no_car(loan, target)
+    if target.source != LoanTransaction.Source.DEBIT and not _has_posted("suspense_released", loan, target):
+        raise NotByBank(loan=loan.number)
     _change(loan, Kind.CHARGEBACK, values, order, amount=values["amount"], particulars={"reverses": str(values["transaction"])})
     _move("clearing_out", loan, values["amount"], order)
     return (loan.id,)
@@ -349,8 +353,7 @@ def cancel_change(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) -> tuple[UUID, ...]:
     target = _target(loan, values, kinds)
-    if ledger_selectors.references_of(loan.legal_entity_id, "car_returned", [target.reference.partition("/")[0]]):
-        raise PaidByCar(loan=loan.number)
+    _check_no_car(loan, target)
     reverse_transaction(
         loan_id=loan.id,
         transaction_id=target.id,
@@ -365,10 +368,21 @@ def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) ->
 
 def _move_back(loan: Loan, target: LoanTransaction, order: Order) -> None:
     """Money that the cancelled operation took in or paid out goes back where it lay."""
-    asked = target.reference.partition("/")[0]
-    for event, opposite in _TAKEN_BACK_BY.items():
-        if target.amount and ledger_selectors.references_of(loan.legal_entity_id, event, [asked]):
+    undone_by = _PAYMENT_UNDONE_BY if target.kind in _PAID else _CHANGE_UNDONE_BY
+    for event, opposite in undone_by.items():
+        if target.amount and _has_posted(event, loan, target):
             _move(opposite, loan, target.amount, order)
+
+
+def _check_no_car(loan: Loan, target: LoanTransaction) -> None:
+    if _has_posted("car_returned", loan, target):
+        raise PaidByCar(loan=loan.number)
+
+
+def _has_posted(event: str, loan: Loan, target: LoanTransaction) -> bool:
+    """Whether the operation that recorded a transaction moved money by an event; its other parts have the same reference up to `/`."""
+    asked = target.reference.partition("/")[0]
+    return bool(ledger_selectors.references_of(loan.legal_entity_id, event, [asked]))
 
 
 def _target(loan: Loan, values: Values, kinds: tuple[str, ...]) -> LoanTransaction:
@@ -382,7 +396,10 @@ def _target(loan: Loan, values: Values, kinds: tuple[str, ...]) -> LoanTransacti
 
 
 def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """借新还旧: a new loan over the payoff of the old one, which it settles on the same day; clearing is passed, not moved."""
+    """借新还旧: a new loan over the payoff of the old one, which it settles on the same day; clearing is passed, not moved.
+
+    Tranches, grace and interest-free instalments are not agreed anew.
+    """
     hold_loan(loan.id)
     payoff = selectors.payoff_quote(loan_id=loan.id, on=values["value_date"]).total
     if payoff <= ZERO:
@@ -400,6 +417,12 @@ def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
             fee_upfront=ZERO,
             balloon=ZERO,
             shares=(),
+            tranches=(),
+            principal_grace=0,
+            interest_grace=0,
+            grace_interest=GraceInterest.NEXT,
+            first_interest=FirstInterest.BLENDED,
+            interest_free=0,
             branch_ref=str(loan.branch_id or ""),
         )
     except BadTerms as refusal:

@@ -27,7 +27,7 @@ from apps.ledger import services as ledger
 from apps.ledger.domain import PARTNER, Posting
 from apps.loans.models import Loan, LoanAmount
 from apps.loans.selectors import LoanUnknown
-from apps.loans.selectors.owners import OwnerUnknown, owed_to
+from apps.loans.selectors.owners import PAYABLE, OwnerUnknown, owed_to
 from apps.loans.services import owner_deeds
 from apps.loans.services.deeds import SUSPENSE, Order
 from apps.loans.services.errors import AmountRefused
@@ -202,8 +202,10 @@ def preview_settlement(payload: dict[str, Any], now: dt.datetime) -> dict[str, A
 def execute_settlement(payload: dict[str, Any], actor: Actor, now: dt.datetime, reference: str) -> dict[str, Any]:
     """Move the money between what is owed to the owner and suspense, where bank transfers come in and are paid from."""
     entity = UUID(payload["legal_entity_id"])
-    day = ledger.hold_day(entity, not_before=business_date(entity))
+    ledger.hold_balance(entity, PAYABLE, payload["owner"])
+    ledger.hold_balance(entity, SUSPENSE)
     owed, amount = _checked(payload)
+    day = ledger.hold_day(entity, not_before=business_date(entity))
     moves = [("partner_settlement", Posting("principal", -_sign(payload) * amount, PARTNER, payload["owner"], None))]
     moves.append(("suspense_received" if payload["way"] == PAID else "suspense_released", Posting("money", amount)))
     for event, posting in moves:

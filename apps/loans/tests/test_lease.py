@@ -14,12 +14,13 @@ from apps.common import approvals, clock, outbox
 from apps.common.actors import Actor
 from apps.common.clock import beijing
 from apps.common.errors import BadInput, CarloanError
+from apps.ledger import services as ledger_services
 from apps.loans import selectors, services
 from apps.loans.domain import build_schedule
 from apps.loans.domain.lease import CarReturn, deposit_for_due, settle_return
 from apps.loans.domain.parsing import parse_terms
 from apps.loans.domain.terms import Funder
-from apps.loans.models import Lease, Loan, LoanRun, LoanTransaction, Pledge
+from apps.loans.models import Lease, Loan, LoanAmount, LoanRun, LoanTransaction, Pledge
 from apps.loans.services.lease import deposit_held
 from apps.loans.tests.factories import START, SYSTEM, a_lender, a_loan, assert_sound, books, business_day, close_through, pay
 from apps.loans.tests.test_sums import LONG as MANY
@@ -112,6 +113,25 @@ def test_a_returned_car_pays_before_the_deposit():
     assert settle_return(claim=D(100), car_value=D(70), deposit=D(50)) == CarReturn(D(70), D(30), D(0), D(20), D(0))
     assert settle_return(claim=D(100), car_value=D(120), deposit=D(50)) == CarReturn(D(100), D(0), D(20), D(50), D(0))
     assert settle_return(claim=D(100), car_value=D(40), deposit=D(50)) == CarReturn(D(40), D(50), D(0), D(0), D(10))
+
+
+def test_the_sum_of_penalties_follows_the_rules_of_leases():
+    """A rule of party `lease` for penalty takes the share of leases out of the sum of the day, and nothing of other loans."""
+    entity = a_lender()
+    rules = [
+        {"event": "penalty", "component": component, "party": "lease", "debit": "113202", "credit": credit}
+        for component, credit in (("penalty", "601104"), ("penalty_vat", "222101"))
+    ]
+    ledger_services.install_rules(
+        legal_entity_id=entity.id, version=2, effective_from=START, rules=rules, actor=SYSTEM, now=beijing(START, 9)
+    )
+    leased, lent = a_lease(entity), a_loan(entity, TERMS)
+    close_through(entity, DUE_1 + 9 * ONE_DAY)
+    assert LoanRun.objects.filter(loan__in=[leased, lent], is_plain=True).count() == 2
+    earned = {loan: LoanAmount.objects.get(loan=loan, event="penalty", component="penalty", party_ref="").booked for loan in (leased, lent)}
+    held = books(entity)
+    assert earned[leased] > 0
+    assert (held["601104"], held["601102"]) == (earned[leased], earned[lent])
 
 
 # -- the books ------------------------------------------------------------------------------------------------------
