@@ -229,13 +229,22 @@ def _day_of(loan: Any) -> dt.date:
 
 
 def _rows(view: Standing, day: dt.date) -> Iterable[Row]:
-    left = view.brief.principal
     upcoming = next((row.no for row in view.schedule if row.status == "future"), None)
     for row in view.schedule:
-        left -= row.principal
         tone, sign, tag, text = _standing(row, day, is_next=row.no == upcoming)
         yield Row(
-            row.no, row.due_date, row.principal, row.interest, row.fee + row.penalty, row.total, row.paid, left, tone, sign, tag, text
+            row.no,
+            row.due_date,
+            row.principal,
+            row.interest,
+            row.fee + row.penalty,
+            row.total,
+            row.paid,
+            row.balance,
+            tone,
+            sign,
+            tag,
+            text,
         )
 
 

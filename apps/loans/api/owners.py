@@ -1,4 +1,4 @@
-"""External owners of sold loans, for staff apps and partner systems: pools, settlements, statements; approval is a person's."""
+"""External owners of sold loans, for who sees the books of a whole lender: pools, settlements, statements; approval is a person's."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ class PeriodSerializer(serializers.Serializer):
 
 
 def _lender(request: Request) -> UUID:
-    """The lender for which a person or a partner's system works."""
-    entity_id: UUID | None = getattr(request.user, "legal_entity_id", None)
-    if entity_id is None:
+    """The lender whose whole books somebody may see; what is owed to owners is not told by dealer, shop or customer."""
+    scope = request.user.data_scope  # type: ignore[union-attr]
+    if scope.kind != "entity" or scope.owner_id is None:
         raise NotPermitted
-    return entity_id
+    return scope.owner_id
 
 
 class OwnersView(APIView):

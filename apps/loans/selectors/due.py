@@ -212,6 +212,8 @@ def loans_falling_due(legal_entity_id: UUID, first: dt.date, last: dt.date, part
         Instalment.objects.filter(_of_part("loan_id", part), loan__legal_entity_id=legal_entity_id, loan__state__in=LIVE)
         .filter(due_date__in=days)
         .exclude(status=Instalment.Status.PAID)
+        .alias(left=_UNPAID)
+        .filter(left__gt=ZERO)
         .order_by("due_date", "loan_id")
     )
     return [

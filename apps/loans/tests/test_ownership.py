@@ -13,6 +13,7 @@ from apps.common import approvals, clock
 from apps.common.actors import Actor
 from apps.common.clock import beijing
 from apps.common.errors import BadInput
+from apps.common.models import new_id
 from apps.ledger import selectors as ledger
 from apps.ledger import services as ledger_services
 from apps.ledger.domain import Posting
@@ -313,6 +314,18 @@ def test_pools_and_statements_over_the_api(entity, loan):
     stranger.force_authenticate(UserFactory(legal_entity=a_lender(first_day=SOLD), roles=["finance"]))
     assert stranger.get("/api/v1/loan-owners").json() == []
     assert stranger.post("/api/v1/loan-owners/pools", asked, format="json", HTTP_IDEMPOTENCY_KEY="p").status_code == 404
+
+
+def test_a_dealer_s_system_sees_no_owner_s_balance(entity, loan):
+    do(loan, "sale", owner="spv-1", price="117000.00")
+    client = APIClient()
+    user = UserFactory(legal_entity=entity, kind="client", roles=["finance"], scope_kind="dealer", scope_ref=new_id())
+    assert user.can("loans.adjust")
+    client.force_authenticate(user)
+    for path in ("", f"/spv-1/statement?first={SOLD}&last={SOLD}"):
+        assert client.get(f"/api/v1/loan-owners{path}").status_code == 403
+    asked = {"owner": "spv-1", "way": "received", "amount": "1.00", "reason": "price"}
+    assert client.post("/api/v1/loan-owners/settlements", asked, format="json", HTTP_IDEMPOTENCY_KEY="s").status_code == 403
 
 
 # -- the audit ----------------------------------------------------------------------------------------------
