@@ -78,7 +78,7 @@ def record_on_time(payments: Sequence[Payment], *, actor: Actor, now: dt.datetim
 
 def _record_on_time(payments: Sequence[Payment], actor: Actor, now: dt.datetime) -> list[TransactionBrief]:
     actor.require("loans.record")
-    rows = pay_on_time(payments, actor=actor, now=now)
+    rows = pay_on_time([payment for payment in payments if _is_amount(payment.amount)], actor=actor, now=now)
     publish_many([_recorded(row.loan, row) for row in rows])
     return [_brief(row.loan, row) for row in rows]
 
@@ -159,11 +159,11 @@ def _record(
     now: dt.datetime,
 ) -> TransactionBrief:
     actor.require("loans.record")
+    _check_amount(amount)
     file = open_file(loan_id, actor, now)
     earlier = next((row for row in file.transactions if row.reference == reference), None)
     if earlier is not None:
         return _repeated(file.loan, earlier, kind, amount)
-    _check_amount(amount)
     file.check_value_date(value_date)
     if file.loan.state not in LIVE:
         raise LoanNotRunning(loan=file.loan.number, state=file.loan.state)
@@ -195,8 +195,12 @@ def _check_entry(file: LoanFile, row: LoanTransaction) -> LoanState:
 
 
 def _check_amount(amount: Decimal) -> None:
-    if not amount.is_finite() or not 0 < amount <= MAX_MONEY or amount != amount.quantize(CENT):
+    if not _is_amount(amount):
         raise AmountRefused(_("An amount is above zero and has at most two decimals."))
+
+
+def _is_amount(amount: Decimal) -> bool:
+    return amount.is_finite() and 0 < amount <= MAX_MONEY and amount == amount.quantize(CENT)
 
 
 def _repeated(loan: Loan, earlier: LoanTransaction, kind: str, amount: Decimal) -> TransactionBrief:

@@ -317,7 +317,7 @@ def test_direct_lease_bears_13_percent():
 # -- what is refused ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("amount", ["0", "-1", "0.001", "NaN", "10000000000.01"])
+@pytest.mark.parametrize("amount", ["0", "-1", "0.001", "NaN", "sNaN", "Infinity", "10000000000.01"])
 def test_an_amount_that_is_none_is_refused(amount):
     loan = a_loan(a_lender())
     with pytest.raises(services.AmountRefused):
