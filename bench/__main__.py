@@ -26,6 +26,7 @@ MEASURES = {
     "backdated_repayment": "bench.loans_core",
     "journal_post": "bench.ledger",
     "journal_batch": "bench.ledger",
+    "balance": "bench.ledger",
     "eod_normal_day": "bench.end_of_day",
     "repayment_post": "bench.payments",
     "eod_peak_day": "bench.end_of_day",

@@ -1,7 +1,7 @@
-"""Measures of the books: entries posted one by one by four processes, and lines posted in a batch.
+"""Measures of the books: entries posted one by one by four processes, lines posted in a batch, balances over years of lines.
 
 `journal_post` stands beside `pgbench` TPC-B on the same server in the same run; `journal_batch` beside a bare COPY of the same lines into
-a table without laws. Both write into the database of `DATABASE_URL`, under a legal entity of their own.
+a table without laws. All write into the database of `DATABASE_URL`, under legal entities of their own.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ TPCB_SCHEMA = "bench_tpcb"
 BATCH_ENTRIES = 25_000
 BATCH_RUNS = 3
 ENTITY = "BENCHBOOKS"
+YEARS_ENTITY = "BENCHY"
+YEARS_DAYS = 730
+YEARS_ENTRIES = 457
 DAY = dt.date(2026, 1, 5)
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 
@@ -214,4 +217,67 @@ def journal_batch() -> Measure:
         round(reference),
         round(value / reference, 4),
         f"{BATCH_ENTRIES} entries of 3 lines in one transaction, one process; reference bare COPY of the same lines",
+    )
+
+
+def _years() -> UUID:
+    """A legal entity with `YEARS_DAYS` closed days of `YEARS_ENTRIES` entries each and one open day; posted once, then kept."""
+    _books()
+    from apps.common.actors import Actor
+    from apps.common.models import new_id
+    from apps.ledger import selectors
+    from apps.ledger.domain import Entry, Posting
+    from apps.ledger.services import close_day, open_books, post_many
+    from apps.organisations.models import LegalEntity
+
+    code = f"{YEARS_ENTITY}{YEARS_DAYS}"
+    entity, _made = LegalEntity.objects.get_or_create(code=code, defaults={"name": "测算年度汽车金融有限公司", "short_name": code})
+    actor = Actor.system("bench")
+    open_books(legal_entity_id=entity.id, actor=actor, now=NOW)
+    closed = selectors.closed_through(entity.id)
+    for number in range((closed - DAY).days + 1 if closed else 0, YEARS_DAYS + 1):
+        day = DAY + dt.timedelta(days=number)
+        entries = [Entry(day, "repayment", _repayment(new_id(), 414108 + i), f"{number}:{i}") for i in range(YEARS_ENTRIES)]
+        entries.append(
+            Entry(day, "accrual", [Posting("interest", Decimal("33.50")), Posting("interest_vat", Decimal("2.01"))], f"{number}")
+        )
+        post_many(legal_entity_id=entity.id, entries=entries, actor=actor, now=NOW)
+        if number < YEARS_DAYS:
+            close_day(legal_entity_id=entity.id, day=day, now=NOW)
+    return entity.id
+
+
+def balance() -> Measure:
+    """A trial balance over a million lines, on a closed day and on the open one; reference: one bare read of a checkpoint by its index."""
+    from bench.measures import Measure, per_second
+
+    entity = _years()
+    from django.db import connection
+
+    from apps.ledger import selectors
+    from apps.ledger.models import Account
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ledger_journalline, ledger_accountday, ledger_ledgerday, ledger_account")
+    middle, last = DAY + dt.timedelta(days=YEARS_DAYS // 2), DAY + dt.timedelta(days=YEARS_DAYS)
+    account = Account.objects.get(legal_entity_id=entity, code="130301").id
+    bare = "SELECT balance FROM ledger_accountday WHERE account_id = %s AND date = %s"
+
+    def read() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(bare, [account, middle])
+            cursor.fetchone()
+
+    reference = 1000 / per_second(read)
+    value = 1000 / per_second(lambda: selectors.trial_balance(entity, middle))
+    today = 1000 / per_second(lambda: selectors.trial_balance(entity, last))
+    single = 1000 / per_second(lambda: selectors.balance("1303", entity, middle))
+    return Measure(
+        "balance",
+        round(value, 3),
+        "ms",
+        round(reference, 3),
+        round(value / reference, 2),
+        f"trial balance on a day in the midst of {YEARS_DAYS} closed ones of {3 * YEARS_ENTRIES} lines each; on the open day after them "
+        f"{today:.2f} ms, balance of one account {single:.2f} ms; reference one checkpoint by its index, one process",
     )

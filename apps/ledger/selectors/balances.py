@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -72,7 +73,7 @@ def balance(account_code: str, legal_entity_id: UUID, as_of: dt.date | None = No
 
 def balances(legal_entity_id: UUID, *, as_of: dt.date, accounts: set[UUID] | None = None) -> dict[UUID, Decimal]:
     """Account id → debit − credit at the end of `as_of`; accounts that never moved are missing."""
-    facts = {"entity": legal_entity_id, "as_of": as_of, "accounts": None if accounts is None else list(accounts)}
+    facts: dict[str, Any] = {"entity": legal_entity_id, "as_of": as_of, "accounts": None if accounts is None else list(accounts)}
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, facts)
         return dict(cursor.fetchall())
