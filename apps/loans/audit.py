@@ -182,6 +182,7 @@ def _sub_ledger_is_general_ledger(entity: UUID) -> Iterator[Check]:
         sub = sum((sign * held.get((event, part, OWN_REF), ZERO) for sign, event, names in parts for part in names), start=ZERO)
         yield _compare(f"sub-ledger = general ledger: {name}", code, sub, ledger.balance(code, entity))
     yield _deposits_belong_to_leases(entity)
+    yield _buy_downs_are_owed(entity)
     yield from parties_are_general_ledger(entity, booked)
 
 
@@ -258,3 +259,26 @@ def _deposits_belong_to_leases(entity: UUID) -> Check:
     first = "loan {}: a deposit of {} is held".format(*wrong[0]) if wrong else ""
     total = sum((row[1] for row in rows), start=ZERO)
     return Check("deposits held belong to vehicle leases", not wrong, {"held": str(total), "leases": len(rows)}, first)
+
+
+def _buy_downs_are_owed(entity: UUID) -> Check:
+    """On 122102 each loan's payer owes what was agreed less what goes back to it and what it paid; no more went back than it paid."""
+    rows = _query(
+        """SELECT coalesce(l.number, moved.loan::text, 'nobody'), sum(moved.agreed), sum(moved.stands), sum(moved.paid)
+             FROM (SELECT line.subject_ref AS loan, 0 AS agreed, line.debit - line.credit AS stands,
+                          CASE WHEN entry.event IN ('buy_down_received', 'buy_down_paid_back')
+                               THEN line.credit - line.debit ELSE 0 END AS paid
+                     FROM ledger_journalline line JOIN ledger_account account ON account.id = line.account_id
+                     JOIN ledger_journalentry entry ON entry.id = line.entry_id
+                    WHERE account.legal_entity_id = %(entity)s AND account.code = '122102'
+                   UNION ALL
+                   SELECT a.loan_id, CASE a.event WHEN 'deferred' THEN a.booked ELSE -a.booked END, 0, 0
+                     FROM loans_loanamount a JOIN loans_loan l ON l.id = a.loan_id
+                    WHERE l.legal_entity_id = %(entity)s AND a.event IN ('deferred', 'deferred_returned') AND a.component = 'subsidy') moved
+             LEFT JOIN loans_loan l ON l.id = moved.loan GROUP BY moved.loan, l.number ORDER BY 1""",
+        {"entity": entity},
+    )
+    wrong = [row for row in rows if row[2] != row[1] - row[3] or row[3] < ZERO]
+    first = "account 122102, loan {}: agreed {}, on the account {}, paid {}".format(*wrong[0]) if wrong else ""
+    total = sum((row[2] for row in rows), start=ZERO)
+    return Check("buy-downs owed by their payers", not wrong, {"owed": str(total), "loans": len(rows)}, first)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from apps.common.calendar import is_working_day
+from apps.loans.domain.earnings import interest_refund
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.parsing import parse_terms, parse_transaction
 from apps.loans.domain.public import terms_to_json
@@ -60,6 +62,13 @@ def replay_standing(loan: Loan, state: LoanState, as_of: dt.date) -> LoanState:
     return replay(terms, standing, as_of, is_working_day=calendar)
 
 
+def refund_of(loan: Loan, rows: Iterable[LoanTransaction], amount: Decimal, day: dt.date) -> Decimal:
+    """Interest that `amount` of the principal has cost by `day`: what a merchant's refund gives back. Raises `BadTerms`."""
+    terms = terms_of(loan)
+    calendar = is_working_day if terms.move_to_working_day else None
+    return interest_refund(terms, [as_core(row) for row in rows], amount, day, is_working_day=calendar)
+
+
 def entry_of(loan: Loan, rows: Iterable[LoanTransaction], new: LoanTransaction) -> LoanState:
     """The loan on the value date of `new` with it. Raises `BadTerms` when it cannot be entered as asked."""
     terms = terms_of(loan)
@@ -67,4 +76,4 @@ def entry_of(loan: Loan, rows: Iterable[LoanTransaction], new: LoanTransaction) 
     return check_entry(terms, [as_core(row) for row in rows], as_core(new), is_working_day=calendar)
 
 
-__all__ = ["BadTerms", "as_core", "entry_of", "replay_of", "replay_standing", "terms_of", "terms_to_json"]
+__all__ = ["BadTerms", "as_core", "entry_of", "refund_of", "replay_of", "replay_standing", "terms_of", "terms_to_json"]

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.common import approvals
 from apps.common.actors import Actor
@@ -35,7 +36,7 @@ _DEEDS: Final = frozenset({"loans.adjust", "loans.record", "loans.open"})
 
 @dataclass(frozen=True)
 class Asked:
-    """An operation as it was asked for, checked by its fields; `amount` is what its approval is measured by."""
+    """An operation as it was asked for, checked by its fields; `amount` is the money that its approval is measured by."""
 
     operation: Operation
     loan: Loan
@@ -86,6 +87,9 @@ def propose_operation(
     `ReferenceReused` when it asked for something else.
     """
     asked = _asked(operation, loan_id, data, actor)
+    amount = asked.amount
+    if amount is not None and asked.operation.beside:
+        amount += asked.operation.beside(asked.loan, asked.values, Order(reference, reason, actor, now))
     payload = {"operation": operation, "loan_id": str(loan_id), "data": as_json(asked.values), "reason": reason.strip()}
     if reference:
         hold_loan(loan_id)
@@ -103,7 +107,7 @@ def propose_operation(
         subject=asked.loan.number,
         payload=payload,
         reason=reason,
-        amount=asked.amount,
+        amount=amount,
         actor=actor,
         now=now,
     )
@@ -181,17 +185,17 @@ def _recorded(loan_ids: Iterable[UUID], reference: str) -> list[LoanTransaction]
 
 def _journal(loan_ids: Iterable[UUID], recorded: Iterable[LoanTransaction], reference: str) -> list[dict[str, Any]]:
     """The entries that an operation posted, in the order of the books."""
-    references = [*(str(row.id) for row in recorded), reference]
+    by_transaction, by_order = Q(reference__in=[str(row.id) for row in recorded]), Q(reference__startswith=reference)
     found = {
         entry.id: entry
         for loan_id in loan_ids
-        for entry in ledger.entries_of(loan_id).filter(reference__in=references).prefetch_related("lines__account")
+        for entry in ledger.entries_of(loan_id).filter(by_transaction | by_order).prefetch_related("lines__account")
     }
     return [
         {
             "event": entry.event,
             "business_date": entry.business_date.isoformat(),
-            "reference": entry.reference if entry.reference != reference else "",
+            "reference": "" if entry.reference.startswith(reference) else entry.reference,
             "lines": [
                 {
                     "account": line.account.code,

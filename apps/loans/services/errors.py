@@ -49,6 +49,13 @@ class ReferenceReused(Conflict):
     title = _("This reference was recorded with other contents.")
 
 
+class NotByBank(Conflict):
+    """The payment did not come by bank, so no bank takes it back."""
+
+    code = "loan_not_by_bank"
+    title = _("This payment did not come by bank, so no bank takes it back. Cancel the repayment instead.")
+
+
 class PaidByCar(Conflict):
     """A returned car paid this; it is not undone as money is."""
 

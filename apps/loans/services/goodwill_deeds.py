@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.common.money import ZERO
-from apps.loans.bridge import as_core, replay_of, terms_of
-from apps.loans.domain.earnings import interest_refund
-from apps.loans.models import Loan, LoanTransaction
+from apps.ledger import selectors as ledger_selectors
+from apps.loans import selectors
+from apps.loans.bridge import BadTerms, refund_of
+from apps.loans.models import Loan, LoanAmount, LoanTransaction
 from apps.loans.services import payments
 from apps.loans.services.deeds import Order, Values, _change, _move, _pay, _settle, pay_out, take_in
-from apps.loans.services.servicing import hold_loan
+from apps.loans.services.errors import AmountRefused, TermsRefused
+from apps.loans.services.servicing import hold_loan, open_file
 
 Kind, Source = LoanTransaction.Kind, LoanTransaction.Source
+BUY_DOWNS: Final = "122102"
 
 
 def grant(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -28,17 +35,15 @@ def take_merchant_refund(loan: Loan, values: Values, order: Order) -> tuple[UUID
 
     Both are transactions of their own and are cancelled one by one. What ends the loan settles it; a surplus is credit.
     """
-    hold_loan(loan.id)
     day, amount = values["value_date"], values["amount"]
-    rows = list(LoanTransaction.objects.filter(loan=loan).order_by("value_date", "id"))
-    interest = interest_refund(terms_of(loan), [as_core(row) for row in rows], amount, day)
+    interest = interest_given_back(loan, values, order)
     if interest > ZERO:
         grant(loan, {**values, "amount": interest}, replace(order, reference=f"{order.reference}-interest"))
-        rows = list(LoanTransaction.objects.filter(loan=loan).order_by("value_date", "id"))
     take_in(loan, values, order)
-    payoff = replay_of(loan, rows, day).payoff
+    payoff = selectors.state_on(loan.id, day).payoff
+    about = {"payer": values["payer"]}
     if amount >= payoff.total - payoff.fee:
-        _settle(loan, amount, values, order, source=Source.MERCHANT)
+        _settle(loan, amount, values, order, source=Source.MERCHANT, about=about)
         return (loan.id,)
     payments.prepay(
         loan_id=loan.id,
@@ -49,8 +54,19 @@ def take_merchant_refund(loan: Loan, values: Values, order: Order) -> tuple[UUID
         actor=order.actor,
         now=order.now,
         source=Source.MERCHANT,
+        about=about,
     )
     return (loan.id,)
+
+
+def interest_given_back(loan: Loan, values: Values, order: Order) -> Decimal:
+    """What a merchant's refund gives back of the interest, under the loan's lock. Raises `ValueDateRefused`, `TermsRefused`."""
+    file = open_file(loan.id, order.actor, order.now)
+    file.check_value_date(values["value_date"])
+    try:
+        return refund_of(file.loan, file.transactions, values["amount"], values["value_date"])
+    except BadTerms as refusal:
+        raise TermsRefused(refusal.told(_), field=refusal.field) from None
 
 
 def buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -60,7 +76,12 @@ def buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 
 def move_buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """The payer of a buy-down pays it, or gets the rest of it back."""
+    """The payer of a buy-down pays what it owes, or gets back at most what it paid."""
+    hold_loan(loan.id)
+    owed = ledger_selectors.balance(BUY_DOWNS, loan.legal_entity_id, subject_ref=loan.id)
+    most = owed if values["way"] == "received" else _booked(loan) - owed
+    if values["amount"] > most:
+        raise AmountRefused(_("Enter at most %(most)s.") % {"most": max(most, ZERO)}, most=max(most, ZERO))
     if values["way"] == "received":
         take_in(loan, values, order)
         _move("buy_down_received", loan, values["amount"], order)
@@ -68,6 +89,12 @@ def move_buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         _move("buy_down_paid_back", loan, values["amount"], order)
         pay_out(loan, values, order)
     return (loan.id,)
+
+
+def _booked(loan: Loan) -> Decimal:
+    """What of the loan's buy-downs was to come from their payers, less what goes back to them."""
+    rows = LoanAmount.objects.filter(loan=loan, component="subsidy", event__in=("deferred", "deferred_returned"))
+    return sum((row.booked if row.event == "deferred" else -row.booked for row in rows), start=ZERO)
 
 
 def capitalise_income(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:

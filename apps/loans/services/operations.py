@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
+from apps.loans.models import Loan
 from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds, tranche_deeds
-from apps.loans.services.deeds import Deed
+from apps.loans.services.deeds import Deed, Order
 
 _LONGEST_TEXT: Final = 200
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,6})?", re.ASCII)
@@ -48,7 +49,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Operation:
-    """A counter operation; `matrix` asks a higher permission of the checker from given amounts on."""
+    """A counter operation; `matrix` asks a higher permission of the checker from given amounts on.
+
+    `beside` tells what money the deed will move besides the amounts asked for; it counts in the approval.
+    """
 
     name: str
     title: str | Promise
@@ -56,6 +60,7 @@ class Operation:
     deed: Deed
     whole_claim: bool = False
     matrix: tuple[tuple[Decimal, str], ...] = ((Decimal(50_000), LARGE),)
+    beside: Callable[[Loan, Mapping[str, Any], Order], Decimal] | None = None
 
     @property
     def kind(self) -> str:
@@ -208,7 +213,14 @@ _TABLE: Final = (
     ),
     Operation("buy_back", _("Buy-back"), (_PRICE, _NOTE), owner_deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
     Operation("goodwill", _("Goodwill credit"), (_AMOUNT, _NOTE), goodwill_deeds.grant, matrix=((Decimal(1000), LARGE),)),
-    Operation("merchant_refund", _("Refund by a merchant"), (_AMOUNT, _MEANS, _PAYER), goodwill_deeds.take_merchant_refund),
+    Operation(
+        "merchant_refund",
+        _("Refund by a merchant"),
+        (_AMOUNT, _MEANS, _PAYER),
+        goodwill_deeds.take_merchant_refund,
+        matrix=((Decimal(1000), LARGE),),
+        beside=goodwill_deeds.interest_given_back,
+    ),
     Operation("buy_down", _("Buy-down of interest"), (_AMOUNT, _PAYER, _UNEARNED), goodwill_deeds.buy_down),
     Operation("buy_down_money", _("Money of a buy-down"), (_AMOUNT, _BUY_DOWN_WAY, _MEANS), goodwill_deeds.move_buy_down),
     Operation(

@@ -7,7 +7,7 @@ sale and a buy-back are events of their own, worked out from the loan as it stoo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -35,6 +35,12 @@ class Standing:
 
     state: LoanState
     treatment: Treatment
+
+    @property
+    def collected(self) -> Decimal:
+        """All that came in for the holder of the own share; interest that became principal is no money."""
+        targets = targets_of(replace(self.state, capitalised=ZERO), self.treatment, _HELD)
+        return sum((targets.get(("repayment", component.value, _HELD), ZERO) for component in COMPONENTS), start=ZERO)
 
     def targets(self, holder: str) -> Mapping[Key, Decimal]:
         """What would belong in the books if `holder` had held the own share from the first day on."""
@@ -124,10 +130,7 @@ def _at_a_price(event: str, other: str, price: Decimal, claim: Mapping[str, Deci
 
 def _service_fee(holder: str, rate: Decimal, since: Standing, until: Standing) -> Iterator[tuple[Key, Decimal]]:
     """What the lender earns for collecting on behalf of an owner: a rate of all that came in for that owner, VAT included."""
-    before, after = since.targets(_HELD), until.targets(_HELD)
-    keys = [("repayment", component.value, _HELD) for component in COMPONENTS]
-    came = sum((after.get(key, ZERO) - before.get(key, ZERO) for key in keys), start=ZERO)
-    gross, vat_rate = round_money(came * rate), until.treatment.fee_vat_rate
+    gross, vat_rate = round_money((until.collected - since.collected) * rate), until.treatment.fee_vat_rate
     tax = round_money(gross * vat_rate / (1 + vat_rate))
     yield ("service_fee", "fee", holder), gross - tax
     yield ("service_fee", "fee_vat", holder), tax

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from apps.common.actors import Actor
 from apps.common.money import CENT, MAX_MONEY, ZERO
 from apps.common.outbox import publish, publish_many
 from apps.loans import events
-from apps.loans.bridge import entry_of
+from apps.loans.bridge import ABOUT, entry_of
 from apps.loans.domain.errors import BadTerms, RefusedOnEntry
 from apps.loans.domain.state import LoanState
 from apps.loans.models import LIVE, Loan, LoanTransaction
@@ -94,8 +94,9 @@ def prepay(
     actor: Actor,
     now: dt.datetime,
     source: str = LoanTransaction.Source.DEBIT,
+    about: Mapping[str, str] | None = None,
 ) -> TransactionBrief:
-    """Pay part of the principal before it is due. `mode`: `reduce` (smaller instalments) or `shorten` (fewer).
+    """Pay part of the principal before it is due. `mode`: `reduce` (smaller instalments) or `shorten` (fewer). `about` are notes.
 
     Refused (`AmountRefused`) when the amount leaves nothing for principal after what is due, interest and fee.
     """
@@ -108,7 +109,7 @@ def prepay(
         value_date=value_date,
         source=source,
         reference=reference,
-        params={"mode": mode},
+        params={"mode": mode} | _noted(about),
         actor=actor,
         now=now,
     )
@@ -131,8 +132,9 @@ def settle_early(
     actor: Actor,
     now: dt.datetime,
     source: str = LoanTransaction.Source.DEBIT,
+    about: Mapping[str, str] | None = None,
 ) -> TransactionBrief:
-    """End the loan with the payoff of `value_date` (`payoff_quote`). Refused (`AmountRefused`) below it."""
+    """End the loan with the payoff of `value_date` (`payoff_quote`). Refused (`AmountRefused`) below it. `about` are notes."""
     return _record(
         loan_id=loan_id,
         kind=Kind.EARLY_SETTLEMENT,
@@ -140,7 +142,7 @@ def settle_early(
         value_date=value_date,
         source=source,
         reference=reference,
-        params={},
+        params=_noted(about),
         actor=actor,
         now=now,
     )
@@ -183,6 +185,10 @@ def _record(
     file.record(row, narrative=f"{file.loan.number} {Kind(kind).label}", state=state)
     publish(_recorded(file.loan, row))
     return _brief(file.loan, row)
+
+
+def _noted(about: Mapping[str, str] | None) -> dict[str, Any]:
+    return {ABOUT: dict(about)} if about else {}
 
 
 def _check_entry(file: LoanFile, row: LoanTransaction) -> LoanState:

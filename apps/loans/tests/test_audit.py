@@ -69,6 +69,7 @@ _INSERTED = {  # account → (event, component, party) that the story has no row
     "sub-ledger = general ledger: claims written off": ("write_off", "fee", ""),
     "sub-ledger = general ledger: result of sales": ("sale", "difference", ""),
     "sub-ledger = general ledger: income in advance": ("deferred", "subsidy", ""),
+    "buy-downs owed by their payers": ("deferred", "subsidy", ""),
     "sub-ledger = general ledger: buy-downs earned": ("deferred_earned", "subsidy", ""),
     "sub-ledger = general ledger: partners' principal": ("disbursement", "principal", "bank-a"),
     "sub-ledger = general ledger: partners' interest": ("accrual", "interest", "bank-a"),

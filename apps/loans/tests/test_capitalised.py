@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from apps.common import clock
 from apps.common.clock import beijing
 from apps.loans import selectors, services
 from apps.loans.domain import BadTerms, Funder, LoanTerms, quote_from_json, replay_from_json
@@ -16,6 +17,7 @@ from apps.loans.domain.parsing import parse_terms
 from apps.loans.models import Loan, LoanTransaction
 from apps.loans.tests.builders import on, shown, tx
 from apps.loans.tests.factories import SYSTEM, a_lender, a_loan, assert_sound, books, close_through, pay
+from apps.loans.tests.test_counter import do
 
 D = Decimal
 REQUEST = {
@@ -165,4 +167,24 @@ def test_a_back_dated_prepayment_takes_back_what_had_become_principal_too_much()
     row = LoanTransaction.objects.get(id=paid.id)
     services.reverse_transaction(loan_id=loan.id, transaction_id=row.id, reason="r", reference="v", actor=SYSTEM, now=beijing(day, 13))
     assert books(entity) == before
+    assert_sound(entity)
+
+
+@pytest.mark.django_db
+def test_interest_that_becomes_principal_brings_no_servicing_fee() -> None:
+    clock.move_to(beijing(START, 10))
+    entity = a_lender(first_day=START)
+    loan = a_loan(entity, grown())
+    do(loan, "sale", owner="spv-1", price="1000.00", service_rate="1")
+
+    close_through(entity, DUE_2)
+    assert "6051" not in books(entity), "20.10 have become principal; nobody has paid anything"
+    assert_sound(entity)
+
+    for due, amount in (("2025-04-15", "346.86"), ("2025-05-15", "346.86")):
+        day = dt.date.fromisoformat(due)
+        close_through(entity, day - dt.timedelta(days=1))
+        pay(loan, amount, day)
+    # 1 % of 693.72, 6 % of tax in it.
+    assert (books(entity)["6051"], books(entity)["222102"]) == (D("6.55"), D("0.39"))
     assert_sound(entity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,8 +15,10 @@ from apps.common.errors import BadInput, NotPermitted
 from apps.common.models import ChangeRequest, OutboxMessage
 from apps.ledger.models import JournalEntry
 from apps.loans import selectors, services
+from apps.loans.domain.terms import Tranche
 from apps.loans.models import Loan, LoanTransaction
-from apps.loans.tests.factories import a_lender, a_loan, assert_sound, books, business_day, pay, shared
+from apps.loans.services.errors import NotByBank
+from apps.loans.tests.factories import TERMS, a_lender, a_loan, assert_sound, books, business_day, pay, shared
 from apps.organisations.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -343,11 +346,40 @@ def test_a_new_loan_pays_off_the_old_one(entity, late):
 
 
 def test_a_chargeback_makes_a_payment_owed_again(entity, late):
-    paid = do(late, "repayment", amount="5617.17", means="cash")
-    change = do(late, "chargeback", amount="1000.00", transaction=paid.result["transactions"][0]["id"])
+    paid = pay(late, "5617.17", LATE)
+    change = do(late, "chargeback", amount="1000.00", transaction=str(paid.id))
     assert journal(change)["repayment"]["1012"] == D("-1000.00")
     assert journal(change)["clearing_out"] == {"1012": D("1000.00"), "1002": D("-1000.00")}
     assert services.payoff_quote(loan_id=late.id, on=LATE).due["principal"] == D("1000.00")
+
+
+def test_only_a_payment_that_came_by_bank_is_charged_back(entity, late):
+    other = a_loan(entity, reference="transfer-2")
+    do(late, "repayment", amount="1000.00", means="cash")
+    do(late, "goodwill", amount="20.00")
+    pay(other, "30000.00", LATE, "too-much")
+    do(other, "internal_transfer", way="to_suspense", amount="200.00")
+    do(other, "internal_transfer", way="to_loan", amount="100.00", to_loan=late.number)
+    for row in LoanTransaction.objects.filter(loan=late, kind="repayment").exclude(source="debit"):
+        with pytest.raises(NotByBank):
+            do(late, "chargeback", amount="1.00", transaction=str(row.id))
+    by_bank = do(late, "repayment", amount="200.00", means="suspense").result["transactions"][0]["id"]
+    assert "clearing_out" in journal(do(late, "chargeback", amount="200.00", transaction=by_bank))
+    assert_sound(entity)
+
+
+def test_a_new_loan_takes_no_gift_of_the_old_one_over(entity):
+    old = a_loan(entity, replace(TERMS, principal_grace=2, interest_free=3, first_due=dt.date(2025, 2, 20)))
+    asked = {"installments": "36", "annual_rate": "9.6", "method": "interest_first", "first_due": "2025-06-10"}
+    do(old, "refinance", **asked)
+    new = Loan.objects.exclude(id=old.id).get()
+    assert (new.terms["principal_grace"], new.terms["interest_free"]) == (0, 0)
+    days = (dt.date(2025, 1, 10), dt.date(2025, 2, 10))
+    in_two = replace(TERMS, tranches=tuple(Tranche(day, D(60000)) for day in days))
+    old = a_loan(entity, in_two, reference="transfer-2")
+    do(old, "refinance", **asked)
+    assert Loan.objects.get(id=old.id).state == "settled"
+    assert_sound(entity)
 
 
 def test_an_adjustment_corrects_each_component_in_its_place(entity, late):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from apps.common import clock
+from apps.common import approvals, clock
 from apps.common.clock import beijing
+from apps.common.errors import NotPermitted
 from apps.loans import services
 from apps.loans.models import Loan, LoanTransaction
-from apps.loans.tests.factories import SYSTEM, a_lender, a_loan, assert_sound, books, close_through, pay, shared
-from apps.loans.tests.test_counter import do, journal
+from apps.loans.tests.factories import SYSTEM, TERMS, a_lender, a_loan, assert_sound, books, close_through, pay, shared
+from apps.loans.tests.test_counter import do, journal, now, staff
 from apps.loans.tests.test_domain_replay import small_loan
 
 pytestmark = pytest.mark.django_db
@@ -56,13 +59,43 @@ def test_a_merchants_refund_prepays_and_gives_back_the_interest_it_has_cost():
     entity = a_lender_on(RETURNED)
     loan = a_loan(entity)
 
-    do(loan, "merchant_refund", amount="30000", means="cash", payer="shop 7")
+    change = do(loan, "merchant_refund", amount="30000", means="cash", payer="shop 7")
 
+    assert change.amount == D("30177.54"), "the goodwill in it counts where it is approved"
     # 20 days: 710.14 on 120,000.00, 532.60 on 90,000.00.
     found = [(row.kind, row.source, str(row.amount)) for row in LoanTransaction.objects.filter(loan=loan).order_by("created_at", "id")][1:]
     assert found == [("repayment", "goodwill", "177.54"), ("prepayment", "merchant", "30000.00")]
     held = books(entity)
     assert (held["130301"], held["224102"], held["6711"], held["1001"]) == (D("90710.14"), D("177.54"), D("177.54"), D("30000.00"))
+    assert journal(change)["goodwill_granted"] == {"6711": D("177.54"), "1012": D("-177.54")}
+    assert [entry["event"] for entry in change.preview["journal"]] == [entry["event"] for entry in change.result["journal"]]
+    assert LoanTransaction.objects.get(source="merchant").params["about"] == {"payer": "shop 7"}
+    assert_sound(entity)
+
+
+def test_a_merchants_refund_is_approved_as_the_goodwill_in_it_and_on_a_day_of_the_loan():
+    entity = a_lender_on(RETURNED)
+    loan = a_loan(entity)
+    checker = staff(entity, "finance")
+    data = {"value_date": str(RETURNED), "means": "cash", "payer": "shop 7"}
+    for amount, is_small in (("990", True), ("995", False)):  # with 5.86 and 5.89 of interest
+        change = services.propose_operation(
+            operation="merchant_refund", loan_id=loan.id, data=data | {"amount": amount}, reason="r", actor=checker, now=now(entity)
+        )
+        assert (change.amount < 1000) is is_small
+        with nullcontext() if is_small else pytest.raises(NotPermitted):
+            approvals.approve(request_id=change.id, actor=staff(entity, "finance"), now=now(entity))
+    with pytest.raises(services.ValueDateRefused):
+        do(loan, "merchant_refund", amount="1", means="cash", payer="shop 7", value_date="2025-01-09")
+
+
+def test_a_merchant_returns_money_on_a_loan_whose_due_days_are_working_days():
+    entity = a_lender_on(RETURNED)
+    loan = a_loan(entity, replace(TERMS, move_to_working_day=True))
+
+    do(loan, "merchant_refund", amount="30000", means="cash", payer="shop 7")
+
+    assert books(entity)["6711"] == D("177.54")
     assert_sound(entity)
 
 
@@ -109,6 +142,26 @@ def test_a_buy_down_is_earned_day_by_day_and_its_rest_goes_back():
     day = dt.date(2025, 1, 25)
     services.reverse_transaction(loan_id=loan.id, transaction_id=row.id, reason="r", reference="v", actor=SYSTEM, now=beijing(day, 13))
     assert books(entity)["2401"] == D("355.00")
+    assert_sound(entity)
+
+
+def test_of_a_buy_down_no_more_comes_than_is_owed_and_no_more_goes_back_than_came():
+    entity = a_lender_on(START)
+    loan, other = a_loan(entity, small_loan()), a_loan(entity, small_loan(), reference="transfer-2")
+    do(loan, "buy_down", amount="365", payer="dealer 7", unearned="returned")
+
+    def refused(which, amount, way):
+        with pytest.raises(services.AmountRefused):
+            do(which, "buy_down_money", amount=amount, way=way, means="cash")
+
+    refused(other, "0.01", "received")
+    refused(loan, "365.01", "received")
+    refused(loan, "0.01", "paid_back")
+    do(loan, "buy_down_money", amount="300", way="received", means="cash")
+    refused(loan, "65.01", "received")
+    refused(loan, "300.01", "paid_back")
+    do(loan, "buy_down_money", amount="300", way="paid_back", means="cash")
+    assert books(entity)["122102"] == D("365.00"), "what was received by mistake is owed again"
     assert_sound(entity)
 
 

@@ -332,6 +332,24 @@ def test_what_a_returned_car_paid_is_not_undone_as_money():
     do(loan, "lease_return", car_value="120000.00", condition="new")
     paid = LoanTransaction.objects.get(loan=loan, kind="repayment")
     assert refused(loan, "cancel_repayment", transaction=str(paid.id)) == "loan_paid_by_car"
+    assert refused(loan, "chargeback", amount="1.00", transaction=str(paid.id)) == "loan_paid_by_car"
+
+
+def test_damages_undone_leave_the_deposit_where_it_is():
+    entity = a_lender()
+    loan = a_lease(entity, deposit=D("10000.00"))
+    do(loan, "lease_deposit", amount="10000.00", means="cash")
+    do(loan, "lease_return", damages="2260.00", condition="dented")
+    paid = LoanTransaction.objects.get(loan=loan, kind="repayment")
+    assert refused(loan, "chargeback", amount="1.00", transaction=str(paid.id)) == "loan_not_by_bank"
+    assert (deposit_held(loan), books(entity)["1012"]) == (D("0.00"), D("120000.00"))
+    damages = LoanTransaction.objects.get(loan=loan, kind="fee")
+    assert "deposit_received" not in do(loan, "cancel_change", transaction=str(damages.id))
+    assert (deposit_held(loan), books(entity)["1012"]) == (D("0.00"), D("120000.00")), "it paid 10,000.00 of the rest"
+    assert_sound(entity)
+    do(loan, "cancel_repayment", transaction=str(paid.id))
+    assert deposit_held(loan) == D("10000.00")
+    assert_sound(entity)
 
 
 def test_an_offset_of_the_deposit_is_undone_with_its_repayment():
