@@ -46,6 +46,11 @@ class PlanCard:
     merits: tuple[str, ...]
     hints: tuple[Hint, ...]
 
+    @property
+    def has_late_fees(self) -> bool:
+        """Whether being late costs more than penalty interest."""
+        return any(row.code == "fee_overdue" for row in self.plan.cost_rows)
+
 
 def cards_of(offers: Iterable[Any], *, chosen_id: UUID | None, wanted: Decimal) -> tuple[PlanCard, ...]:
     """Offers, best first, as cards; `wanted` is the amount that was asked for, in yuan."""
@@ -77,6 +82,9 @@ def hints_of(plan: Plan, *, wanted: Decimal) -> tuple[Hint, ...]:
         hints.append(Hint(text % {"amount": money(plan.principal), "wanted": money(wanted)}, loud=True))
     if plan.fees:
         hints.append(Hint(_("Fees of %(amount)s yuan, counted in the rate and the total cost.") % {"amount": money(plan.fees)}, loud=True))
+    if plan.terms and plan.first_installment != plan.installment:
+        text = _("The first instalment is %(first)s yuan; most are %(usual)s.")
+        hints.append(Hint(text % {"first": money(plan.first_installment), "usual": money(plan.installment)}, loud=True))
     if plan.balloon:
         text = _("The last instalment is %(last)s yuan, the final payment of %(balloon)s included.")
         hints.append(Hint(text % {"last": money(plan.last_installment), "balloon": money(plan.balloon)}, loud=True))
