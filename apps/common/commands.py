@@ -13,16 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
-from apps.common.errors import BadInput, CarloanError, anticipate
+from apps.common.errors import anticipate
 
 CHECK_FAILED = 1
 BAD_INPUT = 2
-
-
-def _one_line(error: CarloanError) -> str:
-    fields = error.fields.items() if isinstance(error, BadInput) else ()
-    return " ".join([error.detail, *(f"{name}: {' '.join(messages)}" for name, messages in fields)])
 
 
 class _Parser(CommandParser):
@@ -75,13 +71,14 @@ class Command(BaseCommand):
             anticipated = anticipate(error)
             if anticipated is None or options.get("traceback"):
                 raise
-            raise CommandError(_one_line(anticipated), returncode=BAD_INPUT) from error
+            raise CommandError(anticipated.told, returncode=BAD_INPUT) from error
         if options["format"] == "json":
             self.stdout.write(json.dumps(answer, ensure_ascii=False, default=str, separators=(",", ":")))
         else:
             self.table(answer)
         if closing:
-            self.stderr.write(f"{closing} in {time.monotonic() - started:.1f} s.")
+            took = {"done": closing, "seconds": f"{time.monotonic() - started:.1f}"}
+            self.stderr.write(_("%(done)s in %(seconds)s s.") % took)
         if code:
             sys.exit(code)
 

@@ -35,6 +35,11 @@ class CarloanError(Exception):
         self.facts = facts
         super().__init__(self.detail)
 
+    @property
+    def told(self) -> str:
+        """All that there is to say, in one line."""
+        return self.detail
+
 
 class BadInput(CarloanError):
     """What was sent is not acceptable. `fields` maps field names to lists of messages."""
@@ -46,6 +51,10 @@ class BadInput(CarloanError):
     def __init__(self, detail: str | Promise | None = None, *, fields: dict[str, list[str]] | None = None, **facts: Any) -> None:
         super().__init__(detail, **facts)
         self.fields = fields or {}
+
+    @property
+    def told(self) -> str:
+        return " ".join([self.detail, *(f"{name}: {' '.join(map(str, messages))}" for name, messages in self.fields.items())])
 
 
 class NotPermitted(CarloanError):

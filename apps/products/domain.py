@@ -19,6 +19,7 @@ from apps.common.money import CENT, MAX_MONEY, ZERO, round_money
 from apps.loans.domain.daycount import DayCount, month_day
 from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import BadTerms, RateAboveCap
+from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeRule, FeeTime
 from apps.loans.domain.parsing import parse_further_terms
 from apps.loans.domain.quote import Quote, make_quote
@@ -362,7 +363,7 @@ def price(
     """The plan of one option for a principal. Raises `RateAboveCap` with both numbers, and `BadTerms`."""
     base = product.rate_for(wish.grade, wish.annual_rate)
     if base is None:
-        raise BadTerms("grade", f"{wish.grade} has no rate in this product")
+        raise BadTerms("grade", _("%(grade)s has no rate in this product", grade=wish.grade))
     own_money = (wish.vehicle_price or ZERO) - principal if product.max_ltv else ZERO
     draft = _draft(product, option, wish, principal, annual_rate=base + option.rate_delta, own_money=own_money)
     plan, _quote = priced(draft, wish.on, fee_rate=option.fee_rate, is_working_day=is_working_day)

@@ -91,6 +91,11 @@ def test_an_agreement_that_cannot_be_right_is_refused(people, wrong):
     assert not ChangeRequest.objects.exists()
 
 
+def test_what_is_wrong_is_told_in_the_language_of_the_page(people):
+    refused = people[1].post("/backoffice/funders/agreements/", ENTERED | {"amount_1": "5"}, HTTP_ACCEPT_LANGUAGE="zh-hans")
+    assert "费率与金额只能填一项" in refused.content.decode()
+
+
 def test_an_agreement_does_not_reach_back_over_loans(entity, people):
     a_loan(entity, shared(entity))
     assert people[1].post("/backoffice/funders/agreements/", ENTERED).status_code == 409

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common import approvals
@@ -140,7 +141,7 @@ def _line(number: int, fee: Mapping[str, str]) -> FundingFeeLine:
             amount=_number(fee.get("amount", "")),
         )
     except BadTerms as wrong:
-        raise BadInput(fields={f"fee {number} {wrong.field}": [wrong.message]}) from None
+        raise BadInput(fields={f"fee {number} {wrong.field}": [wrong.why(gettext)]}) from None
     except ValueError:
         raise BadInput(fields={f"fee {number} kind": [str(_("Choose guide, guarantee or service."))]}) from None
 

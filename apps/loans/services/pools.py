@@ -136,7 +136,7 @@ def _carry_out(payload: Mapping[str, Any], order: Order) -> dict[str, Any]:
         try:
             deed(loan, values | {"price": Decimal(payload["prices"][loan.number])}, order)
         except (BadInput, Conflict) as refused:
-            raise PoolRefused(_("%(loan)s: %(why)s") % {"loan": loan.number, "why": refused.title}, loan=loan.number) from refused
+            raise PoolRefused(_("%(loan)s: %(why)s") % {"loan": loan.number, "why": refused.told}, loan=loan.number) from refused
     after = _booked(loans, payload["way"])
     moved = {part: after.get(part, ZERO) - before.get(part, ZERO) for part in sorted({*before, *after})}
     return {

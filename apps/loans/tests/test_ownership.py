@@ -279,6 +279,8 @@ def test_one_loan_that_cannot_be_sold_keeps_the_pool_from_being_sold(entity, loa
         propose_pool(entity, prices={loan.number: D("1.00"), other.number: D("1.00")})
     with pytest.raises(services.PoolRefused, match=other.number):
         propose_pool(entity, "buy_back", prices={other.number: D("1.00")})
+    with pytest.raises(services.PoolRefused, match=r"Enter a rate below 100 percent"):
+        propose_pool(entity, prices={other.number: D("1.00")}, owner="spv-2", service_rate=D("100"))
     with pytest.raises(services.LoanUnknown):
         propose_pool(entity, prices={"LN-none": D("1.00")})
     assert LoanTransaction.objects.filter(kind="owner_transfer").count() == 1

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import translation
 
 from apps.common import clock
 from apps.common.actors import Actor
@@ -365,6 +366,16 @@ class TestCommand:
         assert (len(answer), code) == (3, 0)
         assert states(entity) == {D: "open"}
         assert not StepRun.objects.exists()
+
+    def test_it_speaks_the_language_of_the_system(self, entity):
+        with translation.override("zh-hans"):
+            told = StringIO()
+            call_command("eod", date="2026-03-01", entity=entity.code, format="json", stdout=StringIO(), stderr=told)
+            assert told.getvalue().startswith("已关闭 1 个营业日，搁置 0 项，用时 ")
+            call_command("eod", date="2026-03-01", entity=entity.code, format="json", stdout=StringIO(), stderr=told)
+            assert f"{entity.code}：2026-03-01 已关账" in told.getvalue()
+            with pytest.raises(CommandError, match="请填写 --date"):
+                call_command("eod")
 
     @pytest.mark.parametrize(
         "arguments",

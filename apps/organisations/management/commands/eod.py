@@ -38,14 +38,15 @@ class Command(BaseCommand):
         date, to = (_date(name, options[name]) for name in ("date", "to"))
         last = to or date
         if last is None:
-            raise CommandError("Give --date, --to or both. See --help.", returncode=BAD_INPUT)
+            raise CommandError(_("Give --date, --to or both. See --help."), returncode=BAD_INPUT)
         if date and to and to < date:
-            raise CommandError(f"--to {to} lies before --date {date}.", returncode=BAD_INPUT)
+            raise CommandError(_("--to %(to)s lies before --date %(date)s.") % {"to": to, "date": date}, returncode=BAD_INPUT)
         planned = self._plan(options["entity"], last)
         if options["dry_run"]:
             rows = [self._row(entity, day, "would close") for entity, days in planned for day in days]
             names = ", ".join(step.name for phase in ("close", "open") for step in steps(phase))
-            return rows, f"{len(rows)} days would be closed, each with the steps {names}; planned", 0
+            told = _("%(days)s days would be closed, each with the steps %(steps)s; planned") % {"days": len(rows), "steps": names}
+            return rows, told, 0
         return self._run(planned, last)
 
     def _plan(self, code: str | None, last: dt.date) -> list[tuple[EntityBrief, list[dt.date]]]:
@@ -58,7 +59,7 @@ class Command(BaseCommand):
                 if code:
                     raise
         if not planned:
-            raise CommandError("No legal entity has an open business day.", returncode=BAD_INPUT)
+            raise CommandError(_("No legal entity has an open business day."), returncode=BAD_INPUT)
         return planned
 
     def _run(self, planned: list[tuple[EntityBrief, list[dt.date]]], last: dt.date) -> tuple[Any, str, int]:
@@ -81,10 +82,16 @@ class Command(BaseCommand):
                 continue
             rows += [self._row(entity, day.date, "closed", day.done, day.set_aside, day.milliseconds) for day in reports]
             if not reports:
-                self.stderr.write(f"{entity.code}: {last} is closed already ({time.monotonic() - started:.1f} s).")
+                took = {"entity": entity.code, "day": last, "seconds": f"{time.monotonic() - started:.1f}"}
+                self.stderr.write(_("%(entity)s: %(day)s is closed already (%(seconds)s s).") % took)
         closed = sum(row["state"] == "closed" for row in rows)
         aside = sum(row["set_aside"] for row in rows)
-        return rows, f"{closed} days closed, {aside} items set aside" + (", stopped" if code else "") + ",", code
+        done = (
+            _("%(days)s days closed, %(items)s items set aside, stopped,")
+            if code
+            else _("%(days)s days closed, %(items)s items set aside,")
+        )
+        return rows, done % {"days": closed, "items": aside}, code
 
     @staticmethod
     def _row(
