@@ -427,7 +427,7 @@ def test_flows_split_by_share_add_up_per_flow_and_per_party(funders: list[Funder
     assert totals == split_flow(ZERO, before, funders)
 
 
-@settings(CHEAP, max_examples=500)
+@CHEAP
 @given(
     st.dictionaries(
         st.sampled_from(["principal", "installments", "first_due", "due_day", "method", "x"]),

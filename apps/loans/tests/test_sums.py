@@ -119,17 +119,21 @@ def test_units_parts_and_tax_in_sql_are_those_of_python():
         assert on_the_database(sql, amounts) == wanted
 
 
-@pytest.mark.parametrize("seed", range(10 if LONG else 2))
+@pytest.mark.parametrize("seed", range(40 if LONG else 4))
 def test_whole_lives_by_sums_are_those_of_the_replay(seed):
-    """Loans of all kinds, paid on time, late, in part, in advance or never: after every stretch all that is stored equals the replay."""
+    """Loans of all kinds, paid on time, late, in part, in advance or never: after every stretch all that is stored equals the replay.
+
+    Every other lender begins two months after its loans: its days are those on which loans become late for good.
+    """
     dice = random.Random(seed)
-    entity = a_lender()
+    is_later = bool(seed % 2)
+    day = START + 60 * ONE_DAY if is_later else START
+    entity = a_lender(first_day=day)
     loans = []
     for _ in range(50):
         loans.append(a_loan(entity, random_terms(dice, start=START, most=12)))
     habits = {loan.id: dice.choice(["on time", "late", "part", "advance", "never"]) for loan in loans}
-    day = START
-    for _stretch in range(6):
+    for _stretch in range(6 if LONG else 3):
         for _ in range(20):
             close_through(entity, day)
             day += ONE_DAY
@@ -141,7 +145,7 @@ def test_whole_lives_by_sums_are_those_of_the_replay(seed):
             )  # a test is one transaction: nobody else looks after the statistics
         assert_sound(entity)
     assert LoanRun.objects.filter(is_plain=True).count() > 20
-    assert LoanRun.objects.filter(is_suspended=True).exists()
+    assert LoanRun.objects.filter(is_suspended=True).exists() or not (is_later or LONG)
 
 
 def _pay_some(dice, loans, habits, day):

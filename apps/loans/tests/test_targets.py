@@ -16,7 +16,7 @@ from apps.loans.domain.replay import replay
 from apps.loans.domain.state import LoanStatus
 from apps.loans.domain.terms import COMPONENTS, Component, Funder
 from apps.loans.domain.transactions import Kind, PrepaymentMode, Transaction
-from apps.loans.services.targets import Treatment, flows_of, targets_of
+from apps.loans.services.targets import Treatment, _part_with_tax, flows_of, targets_of
 from apps.loans.tests.factories import START, TERMS
 
 D = Decimal
@@ -80,7 +80,7 @@ def _brought(state, *kinds):
     return sum((item.amount for item in standing if item.kind in kinds), start=ZERO)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(histories(), FUNDERS, st.integers(0, 420))
 def test_every_account_follows_from_the_loan(history, funders, days):
     terms = replace(TERMS, funders=funders, compound=days % 2 == 0, prepay_fee_rate=D("0.03") if days % 3 else D(0))
@@ -135,7 +135,7 @@ def _check_write_off(targets, flows):
     assert _sum(targets, "reclassification", "overdue", "non_accrual") == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(histories(), st.sampled_from([(Funder("own", 3000), Funder("bank", 7000)), (Funder("bank", 3333), Funder("own", 6667))]))
 def test_a_settled_loan_leaves_no_cent_anywhere(history, funders):
     terms = replace(TERMS, funders=funders)
@@ -156,6 +156,16 @@ def test_a_settled_loan_leaves_no_cent_anywhere(history, funders):
     assert _sum(targets, "provision", "principal") == _sum(targets, "write_off", "principal", "fee") - _sum(
         targets, "recovery", "principal", "fee"
     )
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.decimals(min_value="-500000000", max_value="500000000", places=2), st.integers(0, 30))
+def test_net_and_tax_are_any_gross(gross, percent):
+    rate, answer = D(percent) / 100, {("accrual", "interest", ""): gross}
+    _part_with_tax(answer, ("accrual", "interest", ""), rate)
+    net, tax = answer["accrual", "interest", ""], answer["accrual", "interest_vat", ""]
+    assert net + tax == gross
+    assert abs(tax * (1 + rate) - gross * rate) <= D("0.005") * (1 + rate), "the tax is right to the 分"
 
 
 def test_net_and_tax_are_the_gross():
