@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.common.api import APIView, ProblemSerializer
+from apps.common.errors import BadInput, NotPermitted
 from apps.loans import selectors, services
 from apps.loans.api.operations import MayOperate
 from apps.loans.api.serializers import LoanComponentsSerializer
@@ -17,6 +19,7 @@ from apps.loans.domain import COMPONENTS
 from apps.loans.models import Loan
 from apps.organisations.selectors import business_date
 
+MOST_FOUND: Final = 100
 _REFUSED = {403: ProblemSerializer, 404: ProblemSerializer, 422: ProblemSerializer}
 
 
@@ -43,6 +46,22 @@ class ExtrasRequestSerializer(serializers.Serializer):
     values = serializers.DictField(child=serializers.CharField(max_length=200, allow_blank=True))
 
 
+class ExtraQuerySerializer(serializers.Serializer):
+    """A field and what it says."""
+
+    field = serializers.CharField(max_length=32, help_text="name of an extra field")
+    value = serializers.CharField(max_length=200, help_text="its value, whole")
+
+
+class FoundLoanSerializer(serializers.Serializer):
+    """A loan that was looked for."""
+
+    id = serializers.UUIDField()
+    number = serializers.CharField()
+    state = serializers.CharField()
+    opened_on = serializers.DateField()
+
+
 class ClaimSerializer(serializers.Serializer):
     """A payer's claim on the borrower; `is_void` when the compensation was cancelled."""
 
@@ -62,6 +81,28 @@ def _loan(request: Request, loan_id: UUID) -> Loan:
     if loan is None:
         raise selectors.LoanUnknown
     return loan
+
+
+class LoansByExtraView(APIView):
+    permission_classes = [MayOperate]
+
+    @extend_schema(
+        operation_id="loans_by_extra",
+        tags=["loans"],
+        parameters=[ExtraQuerySerializer],
+        responses={200: FoundLoanSerializer(many=True), **_REFUSED},
+    )
+    def get(self, request: Request) -> Response:
+        """The loans whose extra field has a value, such as a car's plate; the 100 newest."""
+        asked = ExtraQuerySerializer(data=request.query_params)
+        if not asked.is_valid():
+            raise BadInput(fields=asked.errors)
+        lender = request.user.legal_entity_id  # type: ignore[union-attr]
+        if lender is None:
+            raise NotPermitted
+        name, value = asked.validated_data["field"], asked.validated_data["value"]
+        found = selectors.loans_with_extra(request.user, lender, name, value)[:MOST_FOUND]
+        return Response(FoundLoanSerializer(found, many=True).data)
 
 
 class ExtrasView(APIView):

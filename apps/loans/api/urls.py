@@ -7,6 +7,7 @@ urlpatterns = [
     path("me/loans/<uuid:loan_id>", views.LoanView.as_view()),
     path("me/loans/<uuid:loan_id>/statement", views.StatementView.as_view()),
     path("me/loans/<uuid:loan_id>/payoff", views.PayoffView.as_view()),
+    path("loans", extras.LoansByExtraView.as_view()),
     path("loans/<uuid:loan_id>/security", security.SecurityView.as_view()),
     path("loans/<uuid:loan_id>/pledges", security.PledgesView.as_view()),
     path("loans/<uuid:loan_id>/parties", security.PartiesView.as_view()),

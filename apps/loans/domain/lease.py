@@ -19,23 +19,16 @@ def deposit_for_due(*, held: Decimal, due: Decimal, falling_due: Decimal, coming
 class CarReturn:
     """How a returned car and the deposit settle a claim, in yuan: the car pays first, then the deposit.
 
-    `excess` of the car's value belongs to the customer, `deposit_left` too; `shortfall` stays owed.
+    `excess` of the car's value belongs to the customer, and what is left of the deposit; what neither pays stays owed.
     """
 
     by_car: Decimal
     by_deposit: Decimal
     excess: Decimal
-    deposit_left: Decimal
-    shortfall: Decimal
-
-    @property
-    def paid(self) -> Decimal:
-        """What both pay together."""
-        return self.by_car + self.by_deposit
 
 
 def settle_return(*, claim: Decimal, car_value: Decimal, deposit: Decimal) -> CarReturn:
     """Set a car's value and a deposit off against a claim; all amounts in yuan, none below zero."""
     by_car = min(car_value, claim)
     by_deposit = min(deposit, claim - by_car)
-    return CarReturn(by_car, by_deposit, car_value - by_car, deposit - by_deposit, claim - by_car - by_deposit)
+    return CarReturn(by_car, by_deposit, car_value - by_car)

@@ -72,7 +72,6 @@ from apps.loans.selectors.statements import (
     SettlementFacts,
     payments_of,
     settlement_facts,
-    transaction_by_reference,
 )
 
 __all__ = [
@@ -159,6 +158,5 @@ __all__ = [
     "payoff_quote",
     "settlement_facts",
     "state_on",
-    "transaction_by_reference",
     "transactions_of",
 ]

@@ -7,8 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
+from apps.common.errors import BadInput
 from apps.loans.models import Loan, LoanExtras
+from apps.loans.selectors.loans import loans
 from apps.organisations import selectors as organisations
 
 
@@ -34,7 +37,10 @@ def extras_of(loan: Loan) -> tuple[Extra, ...]:
     )
 
 
-def loans_with_extra(legal_entity_id: UUID, name: str, value: Any) -> QuerySet[Loan]:
-    """The loans of a lender whose extra field has this value, by the index on values."""
-    found: QuerySet[Loan] = Loan.objects.filter(legal_entity_id=legal_entity_id, extras__values__contains={name: value})
-    return found
+def loans_with_extra(user: Any, legal_entity_id: UUID, name: str, text: str) -> QuerySet[Loan]:
+    """The loans of a lender, among those that a user may see, whose extra field says `text`. Raises `BadInput` naming the field."""
+    fields = [field for field in organisations.extra_fields(legal_entity_id, "loan") if field.name == name]
+    value = organisations.checked_extras(fields, {name: text}).get(name)
+    if value is None:
+        raise BadInput(fields={"value": [gettext("Please fill this in.")]})
+    return loans(user).filter(legal_entity_id=legal_entity_id, extras__values__contains={name: value}).order_by("-opened_on", "-id")

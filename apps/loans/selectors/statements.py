@@ -71,8 +71,3 @@ def payments_of(legal_entity_id: UUID) -> dict[str, Decimal]:
         loan__legal_entity_id=legal_entity_id, kind__in=[kind.value for kind in _MONEY_IN], reversed_by__isnull=True
     )
     return {reference: amount for reference, amount in rows.values_list("reference", "amount") if amount is not None}
-
-
-def transaction_by_reference(loan_id: UUID, reference: str) -> UUID | None:
-    """Id of the transaction recorded under a reference; None when there is none."""
-    return LoanTransaction.objects.filter(loan_id=loan_id, reference=reference).values_list("id", flat=True).first()

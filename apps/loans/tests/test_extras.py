@@ -51,8 +51,6 @@ def test_values_are_checked_kept_and_found(loan):
     keep(loan, plate=" 浙A·12345 ", mileage="12000.50", inspected_on="2025-01-09", gps_fitted="yes", colour="black")
     kept = {extra.name: extra.value for extra in selectors.extras_of(loan)}
     assert kept == {"plate": "浙A·12345", "mileage": "12000.50", "inspected_on": "2025-01-09", "gps_fitted": True, "colour": "black"}
-    assert list(selectors.loans_with_extra(loan.legal_entity_id, "colour", "black")) == [loan]
-    assert not selectors.loans_with_extra(loan.legal_entity_id, "colour", "white")
     with translation.override("zh-hans"):
         assert selectors.extras_of(loan)[0].label == "车牌号"
     keep(loan, colour="white")
@@ -81,6 +79,23 @@ def test_what_does_not_suit_a_field_is_refused_by_its_name(loan, values, wrong):
         keep(loan, **values)
     assert list(refused.value.fields) == [wrong]
     assert not LoanExtras.objects.exists()
+
+
+def test_loans_are_found_by_a_value(loan):
+    keep(loan, plate="浙A·12345", mileage="12000.50", gps_fitted="yes", colour="black")
+
+    def found(field, value, entity=loan.legal_entity, **who):
+        client = APIClient()
+        client.force_authenticate(UserFactory(legal_entity=entity, roles=["finance"], **who))
+        answer = client.get("/api/v1/loans", {"field": field, "value": value})
+        return answer.status_code, answer.json()
+
+    (row,) = found("plate", " 浙A·12345 ")[1]
+    assert (row["id"], row["number"], row["state"]) == (str(loan.id), loan.number, "active")
+    assert [len(found(*asked)[1]) for asked in (("mileage", "12000.50"), ("gps_fitted", "yes"), ("plate", "浙A"))] == [1, 1, 0]
+    assert found("colour", "green")[0] == found("moon", "x")[0] == found("plate", "")[0] == 422
+    assert found("plate", "浙A·12345", kind="client") == (200, []), "a partner's system without a scope sees no loan"
+    assert found("plate", "浙A·12345", entity=a_lender())[0] == 422, "another lender has no such field"
 
 
 def test_only_the_lender_s_own_people_define_and_keep(loan):

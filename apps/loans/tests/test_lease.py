@@ -110,9 +110,9 @@ def test_a_deposit_pays_the_last_instalments_first():
 
 
 def test_a_returned_car_pays_before_the_deposit():
-    assert settle_return(claim=D(100), car_value=D(70), deposit=D(50)) == CarReturn(D(70), D(30), D(0), D(20), D(0))
-    assert settle_return(claim=D(100), car_value=D(120), deposit=D(50)) == CarReturn(D(100), D(0), D(20), D(50), D(0))
-    assert settle_return(claim=D(100), car_value=D(40), deposit=D(50)) == CarReturn(D(40), D(50), D(0), D(0), D(10))
+    assert settle_return(claim=D(100), car_value=D(70), deposit=D(50)) == CarReturn(D(70), D(30), D(0))
+    assert settle_return(claim=D(100), car_value=D(120), deposit=D(50)) == CarReturn(D(100), D(0), D(20))
+    assert settle_return(claim=D(100), car_value=D(40), deposit=D(50)) == CarReturn(D(40), D(50), D(0))
 
 
 def test_the_sum_of_penalties_follows_the_rules_of_leases():

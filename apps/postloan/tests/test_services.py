@@ -20,7 +20,7 @@ from apps.documents import selectors as documents_read
 from apps.documents import services as documents
 from apps.loans import selectors as loans
 from apps.loans import services as loan_deeds
-from apps.loans.models import Loan
+from apps.loans.models import Loan, LoanTransaction
 from apps.messaging.models import Message
 from apps.organisations.models import BusinessDay
 from apps.postloan import eod, selectors, services
@@ -315,7 +315,7 @@ class TestSettlement:
         reference = next(iter(loans.payments_of(order.entity.id)))
         loan_deeds.reverse_transaction(
             loan_id=loan_id,
-            transaction_id=loans.transaction_by_reference(loan_id, reference),
+            transaction_id=LoanTransaction.objects.get(loan_id=loan_id, reference=reference).id,
             reason="银行退回",
             reference="reversal:1",
             actor=SYSTEM,
