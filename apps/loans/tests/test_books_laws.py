@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from apps.common.models import new_id
 from apps.common.money import ZERO, round_money
 from apps.ledger import audit as ledger_audit
 from apps.loans import audit, services
+from apps.loans.domain import FeeBasis, FeeRule, FeeTime, FirstInterest, GraceInterest
 from apps.loans.models import LoanAmount, LoanTransaction
 from apps.loans.services.servicing import open_file
 from apps.loans.tests.factories import START, SYSTEM, TERMS, a_lender, a_loan, books, shared
@@ -25,7 +28,17 @@ TODAY = dt.date(2025, 12, 20)
 MONEY = ("repayment", "prepayment", "early_settlement")
 COMPONENTS = ("fee", "penalty", "compound", "interest", "principal")
 DAYS = (TODAY - START).days
-# Checks of sums that adjustments of principal and chargebacks are no part of.
+# Terms by which the books have more to do than with a car loan: interest that becomes principal or is put off, charges, a gift of interest.
+CAPITALISED_GRACE = {"principal_grace": 3, "interest_grace": 3, "grace_interest": GraceInterest.CAPITALISED}
+FEES = (
+    FeeRule(name="service", when=FeeTime.INSTALMENT, of=FeeBasis.PRINCIPAL, value=D("0.002")),
+    FeeRule(name="reminder", when=FeeTime.OVERDUE, of=FeeBasis.FLAT, value=D("20.00")),
+    FeeRule(name="opening", when=FeeTime.DISBURSEMENT, of=FeeBasis.AMOUNT, value=D("0.01"), maximum=D("500.00")),
+)
+VARIATIONS: tuple[dict[str, Any], ...] = (
+    {}, {}, CAPITALISED_GRACE, {"first_interest": FirstInterest.CAPITALISED}, {"principal_grace": 2, "interest_grace": 2},
+    {"interest_free": 2}, {"fees": FEES}, {"fees": FEES, "compound": True} | CAPITALISED_GRACE, {"fee_upfront": D("1200.00")},
+)  # fmt: skip
 
 
 def _some(dice, most):
@@ -34,6 +47,8 @@ def _some(dice, most):
 
 def _particulars(dice, kind, day):
     """Amount and particulars of a change."""
+    if kind in ("capitalised_income", "buy_down"):
+        return _some(dice, 4000), {"unearned": dice.choice(("earned", "returned"))} if kind == "buy_down" else {}
     if kind in ("refund", "fee", "chargeback"):
         return _some(dice, 6000 if kind != "fee" else 400), {}
     if kind == "recovery":
@@ -58,6 +73,7 @@ def _particulars(dice, kind, day):
 CHANGES = (
     "waiver", "waiver", "refund", "fee", "adjustment", "chargeback", "extension", "term_change", "rate_reset", "due_day_change",
     "re_amortise", "re_age", "interest_pause", "write_off", "recovery", "recovery", "owner_transfer", "owner_transfer", "owner_transfer",
+    "buy_down", "buy_down", "capitalised_income", "capitalised_income",
 )  # fmt: skip
 
 
@@ -82,9 +98,16 @@ def _do(dice, loan, number):
         services.record_change(kind=kind, value_date=day, reason="r", amount=amount, particulars=particulars, **who)
 
 
-def _straight(entity, terms, loan):
+def _a_loan(entity, drawn):
+    """A loan as it was drawn: whether it is shared, whether it is a lease, and what varies."""
+    is_shared, is_lease, variation = drawn
+    options = {"vat_parameter": "vat.direct_lease", "is_lease": True} if is_lease else {}
+    return a_loan(entity, replace(shared(entity) if is_shared else TERMS, **variation), **options)
+
+
+def _straight(entity, drawn, loan):
     """The same transactions on another loan, replayed at once."""
-    twin = a_loan(entity, terms)
+    twin = _a_loan(entity, drawn)
     names = {row.reference: row for row in LoanTransaction.objects.filter(loan=twin)}
     ids = {}
     for row in LoanTransaction.objects.filter(loan=loan).order_by("id"):
@@ -106,7 +129,7 @@ def _booked(loan):
     return {(row.event, row.component, row.party_ref or "own"): row.booked for row in rows}
 
 
-def _check_tax(booked, rate=D("0.06")):
+def _check_tax(booked, rate):
     for (event, component, _party), tax in booked.items():
         if component.endswith("_vat"):
             gross = tax + booked.get((event, component.removesuffix("_vat"), "own"), ZERO)
@@ -119,19 +142,21 @@ def _histories(count, seed):
     ours, theirs = a_lender(first_day=TODAY), a_lender(first_day=TODAY)
     for number in range(count):
         dice = random.Random(f"{seed}/{number}")
-        is_shared = dice.random() < 0.3
-        loan = a_loan(ours, shared(ours) if is_shared else TERMS)
+        drawn = dice.random() < 0.3, dice.random() < 0.25, dice.choice(VARIATIONS)
+        loan = _a_loan(ours, drawn)
         for step in range(dice.randint(1, 9)):
             try:
                 _do(dice, loan, step)
             except CarloanError:
                 continue
-        twin = _straight(theirs, shared(theirs) if is_shared else TERMS, loan)
+        twin = _straight(theirs, drawn, loan)
         booked = _booked(loan)
         assert booked == _booked(twin), f"history {seed}/{number}"
         if not LoanTransaction.objects.filter(loan=loan, kind="owner_transfer").exists():
-            _check_tax(booked)  # of a loan that changed hands only the lender's own days are taxed
+            _check_tax(booked, loan.interest_vat_rate)  # of a loan that changed hands only the lender's own days are taxed
     assert books(ours) == books(theirs)
+    moved = set(LoanAmount.objects.filter(loan__legal_entity=ours).exclude(booked=0).values_list("event", flat=True))
+    assert {"deferred", "deferred_earned", "unearned", "fee"} <= moved
     for entity in (ours, theirs):
         found = [*ledger_audit.checks(entity.id), *audit.checks(entity.id)]
         assert [(check.name, check.first_offender) for check in found if not check.ok] == []
