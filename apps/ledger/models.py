@@ -6,11 +6,14 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.common.audit import audited
 from apps.common.models import BusinessModel, ProjectNow
 from apps.common.scope import Scope, ScopedQuerySet
 
+_DEBIT = pgettext_lazy("side of an account", "debit")
+_CREDIT = pgettext_lazy("side of an account", "credit")
 APPEND_ONLY = pgtrigger.Update | pgtrigger.Delete
 
 # A poster holds the entity's day shared, the close of a day exclusively: no entry slips into a day while it is being closed. One look
@@ -79,8 +82,8 @@ class Account(BusinessModel):
         OFF_BALANCE = "off_balance", _("off balance")
 
     class Side(models.TextChoices):
-        DEBIT = "debit", _("debit")
-        CREDIT = "credit", _("credit")
+        DEBIT = "debit", _DEBIT
+        CREDIT = "credit", _CREDIT
 
     legal_entity = models.ForeignKey(
         "organisations.LegalEntity", on_delete=models.PROTECT, related_name="+", verbose_name=_("legal entity")
@@ -124,8 +127,8 @@ class PostingRule(BusinessModel):
     component = models.CharField(_("component"), max_length=32)
     party = models.CharField(_("party"), max_length=8, choices=Party.choices)
     leg = models.PositiveSmallIntegerField(_("leg"), default=1)
-    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_("debit"))
-    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_("credit"))
+    debit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_DEBIT)
+    credit = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", verbose_name=_CREDIT)
 
     scope = Scope(entity="legal_entity_id")
 
@@ -241,8 +244,8 @@ class JournalLine(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, verbose_name=_("account")
     )
-    debit = models.DecimalField(_("debit"), max_digits=18, decimal_places=2, default=0)
-    credit = models.DecimalField(_("credit"), max_digits=18, decimal_places=2, default=0)
+    debit = models.DecimalField(_DEBIT, max_digits=18, decimal_places=2, default=0)
+    credit = models.DecimalField(_CREDIT, max_digits=18, decimal_places=2, default=0)
     party_ref = models.CharField(_("party"), max_length=64, blank=True)
     subject_ref = models.UUIDField(_("subject"), null=True, blank=True)
     component = models.CharField(_("component"), max_length=32, blank=True)
@@ -304,8 +307,8 @@ class AccountDay(models.Model):
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("account"))
     date = models.DateField(_("date"))
-    debit = models.DecimalField(_("debit"), max_digits=20, decimal_places=2)
-    credit = models.DecimalField(_("credit"), max_digits=20, decimal_places=2)
+    debit = models.DecimalField(_DEBIT, max_digits=20, decimal_places=2)
+    credit = models.DecimalField(_CREDIT, max_digits=20, decimal_places=2)
     balance = models.DecimalField(_("balance"), max_digits=20, decimal_places=2)
     created_at = models.DateTimeField(db_default=ProjectNow(), editable=False)
 

@@ -107,8 +107,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 function showTab() {
-  const tabs = document.querySelectorAll(".tabs a");
-  const known = [...tabs].some((tab) => tab.hash === location.hash);
+  const tabs = [...document.querySelectorAll(".tabs a")].filter((tab) => tab.hash); // others lead to pages, which say themselves where they are
+  const known = tabs.some((tab) => tab.hash === location.hash);
   tabs.forEach((tab, place) => {
     const current = known ? tab.hash === location.hash : place === 0;
     if (current) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");

@@ -138,7 +138,7 @@ def counter_of(scene: Scene) -> list[str]:
 def books_of(scene: Scene) -> list[str]:
     """Pages of the books, with something on each."""
     entry = JournalEntry.objects.filter(legal_entity=scene.house.entity, event="disbursement").first()
-    names = ("turnovers", "balance_sheet", "income", "chart", "rules", "bench", "manual")
+    names = ("turnovers", "balance_sheet", "income", "branches", "chart", "rules", "bench", "manual")
     pages = [reverse(f"admin:books_{name}") + f"?start={DAY}&end={DAY}" for name in names]
     account = entry.lines.first().account_id
     return [*pages, reverse("admin:books_entry", args=[entry.id]), reverse("admin:books_account", args=[account]) + "?start=2025-11-01"]
@@ -324,3 +324,10 @@ def test_a_list_is_searched_and_filtered_without_a_word_in_the_address(scene: Sc
     page.go_forward()
     expect(page.locator("#searchbar")).to_have_value(phone)
     assert_accessible(page)
+
+
+def test_one_tab_of_the_books_is_the_current_one(scene: Scene, open_as: Opener) -> None:
+    page = open_as(scene.everybody, "/backoffice/books/income/")
+    current = page.locator(".tabs a[aria-current]")
+    expect(current).to_have_count(1)
+    assert "/books/income/" in str(current.get_attribute("href"))
