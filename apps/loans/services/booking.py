@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -28,16 +28,18 @@ DAY_EVENTS: Final = (
 )
 EVERY_LOAN: Final = (UUID(int=0), UUID(int=2**128 - 1))
 
-# Locks the rows in one order, moves `booked` up to `target`, and answers with the sums of what it moved.
-_BOOK_ALL: Final = """
-    WITH due AS (
-        SELECT a.id, a.loan_id, a.event, a.component, a.party_ref, l.is_lease, a.target - a.booked AS difference
-          FROM loans_loanamount a
+_DUE: Final = """loans_loanamount a
           JOIN loans_loan l ON l.id = a.loan_id
           JOIN loans_loanbalance b ON b.loan_id = a.loan_id
-         WHERE a.target <> a.booked AND l.legal_entity_id = %s AND b.as_of = %s AND a.event = ANY(%s) AND a.loan_id BETWEEN %s AND %s
-         ORDER BY a.id
-           FOR UPDATE OF a
+         WHERE a.target <> a.booked AND l.legal_entity_id = %(entity)s AND b.as_of = %(as_of)s AND a.event = ANY(%(events)s)"""
+# Loans are locked in one order before what is missing of them is read: a deed under way posts what it read under that lock.
+_WHICH: Final = f"SELECT DISTINCT a.loan_id FROM {_DUE} AND a.loan_id BETWEEN %(first)s AND %(last)s"
+_LOCK: Final = "SELECT id FROM loans_loan WHERE id = ANY(%(loans)s) ORDER BY id FOR UPDATE"
+# Moves `booked` up to `target`, and answers with the sums of what it moved.
+_BOOK_ALL: Final = f"""
+    WITH due AS (
+        SELECT a.id, a.loan_id, a.event, a.component, a.party_ref, l.is_lease, a.target - a.booked AS difference
+          FROM {_DUE} AND a.loan_id = ANY(%(loans)s)
     ), moved AS (
         UPDATE loans_loanamount a SET booked = a.target FROM due WHERE a.id = due.id
     )
@@ -102,8 +104,14 @@ def book_all(
     Sums name no loan: what was booked of each is in `LoanAmount`, and on any earlier day what a replay of the transactions booked by
     then says (docs/decisions/0006-accruals-in-sums.md).
     """
+    facts: dict[str, Any] = {"entity": legal_entity_id, "as_of": as_of, "events": list(events), "first": bounds[0], "last": bounds[1]}
     with connection.cursor() as cursor:
-        cursor.execute(_BOOK_ALL, [legal_entity_id, as_of, list(events), *bounds])
+        cursor.execute(_WHICH, facts)
+        loans = [row[0] for row in cursor.fetchall()]
+        if not loans:
+            return 0
+        cursor.execute(_LOCK, facts | {"loans": loans})
+        cursor.execute(_BOOK_ALL, facts | {"loans": loans})
         sums = cursor.fetchall()
     moved = [Sum(*row) for row in sums]
     post_sums(moved, legal_entity_id=legal_entity_id, day=day, step=step, part=bounds[0], now=now)

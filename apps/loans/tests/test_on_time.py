@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -15,13 +16,17 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.common.actors import Actor
 from apps.common.clock import beijing
-from apps.common.models import OutboxMessage
+from apps.common.errors import CarloanError
+from apps.common.models import OutboxMessage, new_id
+from apps.common.money import round_money
 from apps.ledger.models import JournalEntry
 from apps.loans import services
 from apps.loans.models import Instalment, Loan, LoanAmount, LoanBalance, LoanRun, LoanTransaction
 from apps.loans.services.payments import _record
-from apps.loans.tests.factories import START, SYSTEM, TERMS, a_lender, a_loan, assert_sound, close_through, pay, shared
+from apps.loans.tests.factories import START, SYSTEM, TERMS, a_lender, a_loan, assert_sound, close_through, pay, run_end_of_day, shared
 from apps.loans.tests.test_sums import random_terms
+from apps.loans.tests.test_take_over import HEAD
+from apps.organisations.selectors import business_date
 
 pytestmark = pytest.mark.django_db
 LONG = bool(os.environ.get("CARLOAN_TEST_LONG"))
@@ -55,7 +60,8 @@ def by_replay(loan: Loan, amount: Decimal, day: dt.date) -> services.Transaction
 def due_on(loan: Loan, day: dt.date) -> Decimal:
     """What of a loan falls due on a day and is unpaid."""
     rows = Instalment.objects.filter(loan=loan, due_date=day).exclude(status="paid")
-    return sum((row.principal - row.paid_principal + row.interest - row.paid_interest for row in rows), Decimal(0))
+    principal = sum((row.principal - row.paid_principal - row.waived_principal for row in rows), Decimal(0))
+    return sum((row.interest - row.paid_interest - row.waived_interest for row in rows), principal)
 
 
 @contextmanager
@@ -99,16 +105,72 @@ def stored(loan: Loan, transaction_id) -> dict[str, object]:
     }
 
 
+# What else happens to loans, and how much of it.
+DEEDS = {
+    "prepayment": lambda dice: ({"amount": Decimal(dice.randrange(1_000, 2_000_000)) * CENT, "mode": dice.choice(("reduce", "shorten"))}),
+    "credit": lambda dice: ({"amount": Decimal(dice.randrange(1, 300_000)) * CENT}),
+    "fee": lambda dice: ({"amount": Decimal(dice.randrange(1, 9_000)) * CENT}),
+    "waiver": lambda dice: ({"amount": Decimal(dice.randrange(1, 9_000)) * CENT}),
+    "rate_reset": lambda dice: ({"particulars": {"annual_rate": str(dice.randrange(1, 24))}}),
+    "sale": lambda dice: ({"amount": Decimal(dice.randrange(1, 900_000)) * CENT, "particulars": {"owner_ref": "spv-1"}}),
+    "buy_back": lambda dice: ({"amount": Decimal(dice.randrange(1, 900_000)) * CENT, "particulars": {"owner_ref": ""}}),
+    "reversal": lambda dice: ({}),
+}
+
+
+def some_taken_over(entity) -> list[Loan]:
+    """Loans of a former system, 21 days old."""
+    lines = []
+    for number, principal in enumerate((60_000, 48_000, 30_000, 90_000, 12_345)):
+        interest = round_money(Decimal(principal) * Decimal("0.108") * 21 / 365)
+        lines.append(
+            f"OLD-{number},{new_id()},{principal}.00,10.8,12,equal_installment,act/365,2024-12-20,2025-01-20,{principal}.00,{interest},,,,"
+        )
+    content = "\n".join((HEAD, *lines)).encode()
+    services.take_over_loans(legal_entity_id=entity.id, file_name="old.csv", content=content, actor=SYSTEM, now=beijing(START, 9))
+    return list(Loan.objects.filter(taken_over__isnull=False).order_by("number"))
+
+
+def happen(dice: random.Random, loan: Loan, day: dt.date) -> str:
+    """Something else that happens to a loan; its name, or nothing when it is refused."""
+    name = dice.choice(list(DEEDS))
+    given = DEEDS[name](dice)
+    who = {"loan_id": loan.id, "reference": f"{name}-{day}", "actor": SYSTEM, "now": beijing(day, 11)}
+    try:
+        if name == "prepayment":
+            services.prepay(value_date=day, **given, **who)
+        elif name == "credit":
+            services.record_repayment(value_date=day, source="debit", **given, **who)
+        elif name == "reversal":
+            last = LoanTransaction.objects.filter(loan=loan).exclude(kind="disbursement").order_by("id").last()
+            if last is None:
+                return ""
+            services.reverse_transaction(transaction_id=last.id, reason="r", **who)
+        else:
+            kind = "owner_transfer" if name in ("sale", "buy_back") else name
+            services.record_change(kind=kind, value_date=day, reason="r", **given, **who)
+    except CarloanError:
+        return ""
+    return name
+
+
 @pytest.mark.parametrize("seed", range(8 if LONG else 2))
 def test_what_is_written_is_what_the_replay_writes(seed):
+    """Exact payments of loans to which all kinds of things have happened before, some of them taken over while they ran."""
     dice = random.Random(seed)
     entity = a_lender()
-    loans = [a_loan(entity, random_terms(dice, start=START, most=8)) for _ in range(30)]
-    day, taken = START, 0
+    loans = [a_loan(entity, random_terms(dice, start=START, most=8)) for _ in range(25)]
+    lived = {loan.id: set() for loan in loans}
+    for loan in some_taken_over(entity):
+        loans.append(loan)
+        lived[loan.id] = {"taken over"}
+    day, taken, after = START, 0, set()
     for _ in range(75):
         close_through(entity, day)
         day += ONE_DAY
         for loan in loans:
+            if dice.random() < 0.02:
+                lived[loan.id].add(happen(dice, loan, day))
             amount = due_on(loan, day)
             if not amount or dice.random() < 0.1:
                 continue
@@ -118,10 +180,12 @@ def test_what_is_written_is_what_the_replay_writes(seed):
                 done = on_time(payment(loan, amount, day))
                 if done:
                     taken += 1
+                    after |= lived[loan.id]
                     assert stored(loan, done[0].id) == wanted
                 if dice.random() < 0.2:  # not paid after all: late from now on
                     transaction.set_rollback(True)
     assert taken > 20
+    assert {"taken over", "prepayment", "rate_reset"} <= after
     assert_sound(entity)
 
 
@@ -213,4 +277,41 @@ def test_many_take_as_many_statements_as_some(entity):
             assert len(on_time(*payments)) == len(part)
         asked.append(len(queries))
     assert asked[1] == asked[2]  # the first one reads the posting rules
+    assert_sound(entity)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_payments_while_the_day_closes_count_once():
+    """Payments of all loans come while their day is closed: those that are late for it go the long way, and the books stay whole."""
+    entity = a_lender(first_day=FIRST_DUE)
+    loans = [a_loan(entity, reference=f"transfer-{number}") for number in range(24)]
+    amount = due_on(loans[0], FIRST_DUE)
+    ready, short, errors = threading.Barrier(4), [], []
+
+    def paying(part):
+        for loan in part:
+            with transaction.atomic():
+                short.append(len(on_time(payment(loan, amount, FIRST_DUE))))
+            pay(loan, str(amount), FIRST_DUE)
+
+    def one(deed, *given):
+        try:
+            ready.wait(timeout=20)
+            deed(*given)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the test shows it)
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=one, args=(paying, loans[number::3])) for number in range(3)]
+    threads.append(threading.Thread(target=one, args=(run_end_of_day, entity, FIRST_DUE)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert errors == []
+    assert len(short) == 24
+    assert business_date(entity.id) == FIRST_DUE + ONE_DAY
+    assert LoanTransaction.objects.filter(kind="repayment", value_date=FIRST_DUE).count() == 24
+    assert Instalment.objects.filter(due_date=FIRST_DUE, status="paid").count() == 24
     assert_sound(entity)
