@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.quote import make_quote
 from apps.products.domain import (
     Kind,
@@ -21,6 +22,7 @@ from apps.products.domain import (
     match,
     plan_from_json,
     plan_to_json,
+    price,
 )
 
 D = Decimal
@@ -219,6 +221,13 @@ def test_the_grades_rate_serves_when_the_decision_gives_none():
     assert by_code(plans(annual_rate=None))["H36"].annual_rate == D("0.108")
     assert by_code(plans(annual_rate=None, grade="A"))["H36"].annual_rate == D("0.096")
     assert by_code(plans(annual_rate=D("0.30")))["H36"].annual_rate == D("0.18")
+
+
+def test_a_grade_without_a_rate_is_told_in_any_language():
+    wish = dataclasses.replace(WISH, grade="Z", annual_rate=None)
+    with pytest.raises(BadTerms) as refused:
+        price(PRODUCT, PRODUCT.options[0], wish, wish.amount)
+    assert refused.value.why({"%(grade)s has no rate in this product": "没有%(grade)s的利率"}.__getitem__) == "没有Z的利率"
 
 
 def test_an_unknown_income_leaves_the_plan_with_half_the_points():
