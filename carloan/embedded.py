@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 BASE_DIR = Path(__file__).resolve().parent.parent
 _PR_SET_PDEATHSIG = 1
+RECOVERY_SECONDS = 300.0
 SOCKET_PATH_LIMIT = 100  # bytes; Linux refuses unix socket paths longer than 107
 
 
@@ -67,7 +68,7 @@ def start_postgres() -> str:
     try:
         server = pgserver.get_server(folder, start=False)
         _forget_dead_users(server)
-        server.start()
+        _start(server)
     except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL in {folder} did not start: {error}. "
@@ -76,6 +77,20 @@ def start_postgres() -> str:
     socket_dir = server.get_postmaster_info().socket_dir
     _ensure_database(server, "carloan")
     return f"postgresql://postgres@{str(socket_dir).replace('/', '%2F')}/carloan"
+
+
+def _start(server: pgserver.PostgresServer) -> None:
+    """Start the server. One that recovers after a crash may need longer than the wheel's own ten seconds: it is waited for."""
+    patience = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            server.start()
+            return
+        except (subprocess.TimeoutExpired, AssertionError):  # still starting: by this call, or by another process's
+            status = server.pgdata / "postmaster.pid"
+            if time.monotonic() > patience or not status.exists() or "stopping" in status.read_text():
+                raise
+            time.sleep(0.5)
 
 
 def _forget_dead_users(server: pgserver.PostgresServer) -> None:
