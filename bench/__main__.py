@@ -29,6 +29,7 @@ MEASURES = {
     "balance": "bench.ledger",
     "eod_normal_day": "bench.end_of_day",
     "repayment_post": "bench.payments",
+    "repayment_replayed": "bench.payments",
     "eod_peak_day": "bench.end_of_day",
     "repayment_batch": "bench.payments",
     "loan_opening": "bench.payments",

@@ -175,9 +175,9 @@ class LoanPage:
 def loan_page(loan: Any, user: Any) -> LoanPage:
     """The page of a loan that was fetched within the person's scope, with its balance."""
     day = _day_of(loan)
-    view = loans.standing_of(loan, day)
-    rows = tuple(_rows(view, day))
     told = loans.statement_for(loan, loan.opened_on, day)
+    view = loans.standing_in(loan, told.state)
+    rows = tuple(_rows(view, day))
     lines = told.statement.lines
     entries = _entries(loan, user)
     by_reference: dict[str, list[Entry]] = defaultdict(list)

@@ -67,7 +67,7 @@ from apps.loans.selectors.periods import (
     statement_for,
 )
 from apps.loans.selectors.security import COLLATERAL_KINDS, PARTY_ROLES, SecuredBy, Security, security_of
-from apps.loans.selectors.standing import InstalmentView, Standing, standing_of
+from apps.loans.selectors.standing import InstalmentView, Standing, standing_in, standing_of
 from apps.loans.selectors.statements import (
     SettlementFacts,
     payments_of,
@@ -94,6 +94,7 @@ __all__ = [
     "STATE_NAMES",
     "InstalmentView",
     "Standing",
+    "standing_in",
     "standing_of",
     "OwnerFlow",
     "OwnerStanding",

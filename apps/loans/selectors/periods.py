@@ -52,9 +52,10 @@ class PartyUnknown(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class LoanStatement:
-    """A loan from the opening of `first` to the close of `last`, with the recorded transactions by id as text."""
+    """A loan from the opening of `first` to the close of `last`, how it stands then, and the recorded transactions by id as text."""
 
     loan: Loan
+    state: LoanState
     statement: Statement
     rows: Mapping[str, LoanTransaction]
 
@@ -102,8 +103,8 @@ def statement_for(loan: Loan, first: dt.date, last: dt.date) -> LoanStatement:
     rows = transactions_of(loan)
     eve = first - _ONE_DAY
     before = None if eve < loan.opened_on else replay_of(loan, rows, eve)
-    statement = statement_between(before, replay_of(loan, rows, last), first)
-    return LoanStatement(loan, statement, {str(row.id): row for row in rows})
+    state = replay_of(loan, rows, last)
+    return LoanStatement(loan, state, statement_between(before, state, first), {str(row.id): row for row in rows})
 
 
 def party_statements(told: LoanStatement) -> list[PartyStatement]:

@@ -59,7 +59,12 @@ class Standing:
 
 def standing_of(loan: Loan, on: dt.date) -> Standing:
     """Where a loan, fetched with its balance, stands on a day by its transactions known today. Raises `DayBeforeLoan`."""
-    state = state_of(loan, on)
+    return standing_in(loan, state_of(loan, on))
+
+
+def standing_in(loan: Loan, state: LoanState) -> Standing:
+    """Where a loan, fetched with its balance, stands in a replay of it."""
+    on = state.as_of
     due = amount_of(state, on)
     return Standing(
         brief=_brief(loan, state, due),

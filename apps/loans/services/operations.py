@@ -212,7 +212,7 @@ _TABLE: Final = (
         matrix=_EVERY_TIME,
     ),
     Operation("buy_back", _("Buy-back"), (_PRICE, _NOTE), owner_deeds.buy_back, whole_claim=True, matrix=_EVERY_TIME),
-    Operation("goodwill", _("Goodwill credit"), (_AMOUNT, _NOTE), goodwill_deeds.grant, matrix=((Decimal(1000), LARGE),)),
+    Operation("goodwill", _("Goodwill credit"), (_AMOUNT,), goodwill_deeds.grant, matrix=((Decimal(1000), LARGE),)),
     Operation(
         "merchant_refund",
         _("Refund by a merchant"),

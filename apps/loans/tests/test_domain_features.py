@@ -170,7 +170,7 @@ def test_a_tranche_on_or_between_due_days_joins_the_rest(when: str) -> None:
 
 
 def test_a_down_payment_at_disbursement_is_principal_at_once() -> None:
-    state = on(small_loan(), [tx("p", "prepayment", "2025-01-15", "240", source="down_payment")], "2025-02-15")
+    state = on(small_loan(), [tx("p", "prepayment", "2025-01-15", "240")], "2025-02-15")
 
     assert shown(state.transactions[0].allocated) == {"principal": "240.00"}
     assert [str(row.installment.principal) for row in state.rows] == ["80.00"] * 12

@@ -41,7 +41,7 @@ def test_a_goodwill_credit_is_paid_by_the_lender_and_can_be_undone(late):
     entity = late.legal_entity
     before = books(entity)
 
-    change = do(late, "goodwill", amount="20.31", note="the app was down")
+    change = do(late, "goodwill", amount="20.31")
 
     assert journal(change) == {
         "goodwill_granted": {"6711": D("20.31"), "1012": D("-20.31")},

@@ -92,7 +92,7 @@ def customer_statement(*, loan: Any, first: dt.date | None, last: dt.date | None
     components = tuple(
         ComponentLine(_COMPONENTS[part], opening[part], tuple(moved[flow][part] for flow in FLOWS), closing[part]) for part in COMPONENTS
     )
-    standing = loans.standing_of(loan, last)
+    standing = loans.standing_in(loan, told.state)
     return CustomerStatement(
         brief=standing.brief,
         standing=standing,
