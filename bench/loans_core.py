@@ -137,7 +137,7 @@ def _loan(transactions: int, *, days_apart: int) -> Any:
     if found is not None:
         return found
     terms = {**REQUEST, "installments": 60, "day_count": "act/365", "start": OPENED.isoformat(), "first_due": "2021-02-10"}
-    borrower = Customer.objects.create(legal_entity_id=entity, state="verified", name="测试借款人", masked_name="测*", created_at=now)
+    borrower = Customer.objects.create(legal_entity_id=entity, state="verified", phone_hash=code, masked_name="测*", created_at=now)
     loan_id = services.open_loan(
         legal_entity_id=entity,
         borrower_ref=borrower.id,
