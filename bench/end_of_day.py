@@ -51,7 +51,7 @@ _BARE: Final = (
                card.masked_number, card.agreement_no, 'due', 'batch', '', 1, %(to)s, %(to)s, 'created', '', '', ''
           FROM loans_loanrun run JOIN loans_loan loan ON loan.id = run.loan_id
           JOIN customers_bankcard card ON card.customer_id = loan.borrower_ref WHERE run.next_due_on = %(to)s
-        RETURNING id
+        ON CONFLICT DO NOTHING RETURNING id
     ), {_NEWS.format(name="bare.Ordered", rows="ordered")}""",
     f"""WITH reminded AS (
         INSERT INTO messaging_message

@@ -47,7 +47,6 @@ class Pattern:
     loan_id: bytes
     number: bytes
     unique_ids: tuple[bytes, ...]
-    phone: bytes
     phone_hash: bytes
     agreement_no: bytes
 
@@ -152,6 +151,7 @@ def _patterns(entity_id: UUID) -> list[Pattern]:
 def _pattern(entity_id: UUID, due_day: int, number: int, *, behind: int = 0) -> Pattern:
     from apps.common.actors import Actor
     from apps.common.clock import beijing
+    from apps.common.crypto import blind_index
     from apps.common.models import new_id
     from apps.loans import services
     from apps.loans.domain import build_schedule, parse_terms
@@ -193,8 +193,8 @@ def _pattern(entity_id: UUID, due_day: int, number: int, *, behind: int = 0) -> 
     loan = Loan.objects.get(id=loan_id)
     ids = [application, borrower, card, *LoanTransaction.objects.filter(loan=loan).values_list("id", flat=True)]
     rows = {table: _rows_of(table, column, borrower if table in _OF_BORROWER else loan_id) for table, column in TABLES.items()}
-    phone, phone_hash = _stored_phone(borrower)
-    return Pattern(rows, loan_id.bytes, loan.number.encode(), tuple(item.bytes for item in ids), phone, phone_hash, agreement_no.encode())
+    index = blind_index(_phone(agreement_no), purpose=PHONE).encode()
+    return Pattern(rows, loan_id.bytes, loan.number.encode(), tuple(item.bytes for item in ids), index, agreement_no.encode())
 
 
 def _borrower(entity_id: UUID, borrower: UUID, card: UUID, agreement_no: str) -> None:
@@ -204,7 +204,7 @@ def _borrower(entity_id: UUID, borrower: UUID, card: UUID, agreement_no: str) ->
     from apps.customers.models import BankCard, Customer
 
     now = beijing(OPEN_ON, 10)
-    phone = f"1380{agreement_no[-7:]}"
+    phone = _phone(agreement_no)
     Customer.objects.create(
         id=borrower,
         legal_entity_id=entity_id,
@@ -236,13 +236,8 @@ def _borrower(entity_id: UUID, borrower: UUID, card: UUID, agreement_no: str) ->
     )
 
 
-def _stored_phone(borrower: UUID) -> tuple[bytes, bytes]:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT phone, phone_hash FROM customers_customer WHERE id = %s", [borrower])
-        stored, index = cursor.fetchone()
-    return str(stored).encode(), str(index).encode()
+def _phone(agreement_no: str) -> str:
+    return f"1380{agreement_no[-7:]}"
 
 
 def _months_before(day: dt.date, months: int) -> dt.date:
@@ -301,19 +296,15 @@ _Ids = dict[bytes, bytes]
 
 
 def _batches(patterns: list[Pattern], first: int, count: int) -> Iterator[list[tuple[Pattern, _Ids]]]:
-    from apps.common.crypto import blind_index
     from apps.common.models import new_id
-    from apps.customers.models import Customer
 
-    sealed = Customer._meta.get_field("phone").get_prep_value
     for start in range(first, first + count, 2_000):
         batch = []
         for number in range(start, min(start + 2_000, first + count)):
             pattern = patterns[number % len(patterns)]
             ids = {pattern.loan_id: new_id().bytes, pattern.number: f"BN{number:0{len(pattern.number) - 2}}".encode()}
             ids |= {old: new_id().bytes for old in pattern.unique_ids}
-            phone = f"139{number:08}"
-            ids |= {pattern.phone: sealed(phone).encode(), pattern.phone_hash: blind_index(phone, purpose=PHONE).encode()}
+            ids[pattern.phone_hash] = f"{number:0{len(pattern.phone_hash)}}".encode()
             ids[pattern.agreement_no] = f"{number:0{len(pattern.agreement_no)}}".encode()
             batch.append((pattern, ids))
         yield batch
