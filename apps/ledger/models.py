@@ -30,30 +30,34 @@ _OPEN_DAY = """
     END IF;
     RETURN NULL;
 """
-_BALANCED = """
-    SELECT count(*), coalesce(sum(l.debit), 0), coalesce(sum(l.credit), 0),
-           coalesce(sum(l.debit - l.credit) FILTER (WHERE a.kind = 'off_balance'), 0)
-      INTO line_count, debits, credits, memo
-      FROM ledger_journalline l JOIN ledger_account a ON a.id = l.account_id
-     WHERE l.entry_id = NEW.id;
-    IF line_count = 0 OR debits <> credits OR memo <> 0 OR debits <> NEW.total THEN
-        RAISE EXCEPTION 'Entry % does not balance: debit %, credit %, off balance %, total %', NEW.id, debits, credits, memo, NEW.total
-              USING ERRCODE = 'check_violation';
+# An entry and its lines come in one statement, so both triggers see it whole: no header stays alone, no line comes later.
+_WITH_LINES = """
+    SELECT e.id INTO alone FROM new_entries e WHERE NOT EXISTS (SELECT 1 FROM ledger_journalline l WHERE l.entry_id = e.id) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'Entry % does not balance: it comes without lines', alone USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 """
-# Stands for the foreign keys of lines, too: entries and accounts with lines are never deleted.
-_NEW_HEADER = """
-    IF EXISTS (
-        SELECT 1 FROM new_lines l
-          LEFT JOIN ledger_journalentry e ON e.id = l.entry_id
-          LEFT JOIN ledger_account a ON a.id = l.account_id
-         WHERE e.id IS NULL OR a.id IS NULL
-            OR e.transaction_id <> pg_current_xact_id()::text::bigint
-            OR e.business_date <> l.business_date
-            OR e.legal_entity_id <> a.legal_entity_id
-    ) THEN
+# Stands for the foreign keys of lines, too: entries and accounts with lines are never deleted. A header made by the same command
+# (`cmin`) as the lines has no others. Headers are looked up one by one (`LIMIT`): no plan made for small tables ever reads all of them.
+_WHOLE = """
+    SELECT l.cmin INTO command FROM ledger_journalline l WHERE l.id = (SELECT max(n.id) FROM new_lines n);
+    SELECT own.*, e.total, e.id IS NULL OR NOT e.cmin = command AS strange
+      INTO wrong
+      FROM (SELECT l.entry_id, l.business_date, a.legal_entity_id, sum(l.debit) AS debit, sum(l.credit) AS credit,
+                   coalesce(sum(l.debit - l.credit) FILTER (WHERE a.kind = 'off_balance'), 0) AS memo
+              FROM new_lines l LEFT JOIN ledger_account a ON a.id = l.account_id GROUP BY 1, 2, 3) own
+      LEFT JOIN LATERAL (
+           SELECT h.id, h.total, h.cmin FROM ledger_journalentry h
+            WHERE h.id = own.entry_id AND h.business_date = own.business_date AND h.legal_entity_id = own.legal_entity_id
+              AND h.transaction_id = pg_current_xact_id()::text::bigint LIMIT 1) e ON true
+     WHERE e.id IS NULL OR NOT e.cmin = command OR own.debit <> own.credit OR own.memo <> 0 OR own.debit <> e.total
+     LIMIT 1;
+    IF FOUND AND wrong.strange THEN
         RAISE EXCEPTION 'Lines come only together with a new entry of their own day and legal entity' USING ERRCODE = 'check_violation';
+    ELSIF FOUND THEN
+        RAISE EXCEPTION 'Entry % does not balance: debit %, credit %, off balance %, total %',
+              wrong.entry_id, wrong.debit, wrong.credit, wrong.memo, wrong.total USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 """
@@ -222,12 +226,13 @@ class JournalEntry(BusinessModel):
                 func=_OPEN_DAY,
             ),
             pgtrigger.Trigger(
-                name="balanced",
+                name="with_lines",
+                level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
-                timing=pgtrigger.Deferred,
-                declare=[("line_count", "integer"), ("debits", "numeric"), ("credits", "numeric"), ("memo", "numeric")],
-                func=_BALANCED,
+                referencing=pgtrigger.Referencing(new="new_entries"),
+                declare=[("alone", "uuid")],
+                func=_WITH_LINES,
             ),
         ]
 
@@ -266,12 +271,13 @@ class JournalLine(models.Model):
         triggers = [
             pgtrigger.Protect(name="append_only", operation=APPEND_ONLY),
             pgtrigger.Trigger(
-                name="new_header",
+                name="whole",
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="new_lines"),
-                func=_NEW_HEADER,
+                declare=[("command", "cid"), ("wrong", "record")],
+                func=_WHOLE,
             ),
         ]
 

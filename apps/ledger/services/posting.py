@@ -29,11 +29,18 @@ from apps.ledger.services.days import hold_day
 CHUNK_ENTRIES = 2_000
 MAX_AMOUNT = Decimal(10) ** 15
 _POST = "SELECT result, entry FROM ledger_post(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"
-_HEADERS = (
-    "COPY ledger_journalentry (id, business_date, legal_entity_id, event, reference, narrative, total, reverses_id, actor, created_at)"
-    " FROM STDIN"
-)
-_LINES = "COPY ledger_journalline (entry_id, business_date, account_id, debit, credit, party_ref, subject_ref, component) FROM STDIN"
+_ENTRY = "id, business_date, legal_entity_id, event, reference, narrative, total, reverses_id, actor, created_at"
+_LINE = "entry_id, business_date, account_id, debit, credit, party_ref, subject_ref, component"
+# A batch waits in tables of the session, and goes into the books in one statement: entries come whole or not at all.
+_WAITING_ROOM = f"""
+    CREATE TEMPORARY TABLE IF NOT EXISTS waiting_entry ON COMMIT DELETE ROWS AS SELECT {_ENTRY} FROM ledger_journalentry LIMIT 0;
+    CREATE TEMPORARY TABLE IF NOT EXISTS waiting_line ON COMMIT DELETE ROWS AS SELECT {_LINE} FROM ledger_journalline LIMIT 0;
+    TRUNCATE waiting_entry, waiting_line
+"""  # noqa: S608  (constants)
+_TAKE_IN = f"""
+    WITH heads AS (INSERT INTO ledger_journalentry ({_ENTRY}) SELECT {_ENTRY} FROM waiting_entry)
+    INSERT INTO ledger_journalline ({_LINE}) SELECT {_LINE} FROM waiting_line
+"""  # noqa: S608  (constants)
 NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
@@ -268,12 +275,14 @@ def _rows_of(book: rulebook.Book, entity: UUID, chunk: Sequence[Entry], first_op
 
 
 def _post_chunk(entity: UUID, chunk: Sequence[Entry], rows: _Rows | None, actor: str, now: dt.datetime) -> list[UUID]:
-    """Both tables through COPY; one by one where something stands already or cannot be posted."""
+    """All in one statement; one by one where something stands already or cannot be posted."""
     try:
         if rows is not None:
-            with transaction.atomic():
-                _copy_in(_HEADERS, rows.headers)
-                _copy_in(_LINES, rows.lines)
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(_WAITING_ROOM)
+                _copy_in("COPY waiting_entry FROM STDIN", rows.headers)
+                _copy_in("COPY waiting_line FROM STDIN", rows.lines)
+                cursor.execute(_TAKE_IN)
             return rows.ids
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):

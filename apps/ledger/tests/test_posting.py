@@ -108,7 +108,7 @@ def test_a_version_waits_for_the_batch_under_way():
 def test_a_batch_of_many_lines_takes_few_statements(django_assert_max_num_queries):
     entity = an_entity()
     _many(entity, _entries(1, event="repayment"))
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         _many(
             entity,
             [Entry(DAY, "repayment", [Posting("principal", Decimal(1))], f"n{number}") for number in range(posting.CHUNK_ENTRIES + 1)],

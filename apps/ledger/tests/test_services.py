@@ -16,10 +16,11 @@ from apps.common.models import new_id
 from apps.ledger import selectors, services
 from apps.ledger.domain import Posting
 from apps.ledger.models import Account, AccountDay, JournalEntry, JournalLine, LedgerDay, PostingRule
-from apps.ledger.tests.factories import DAY, NOW, SYSTEM, an_entity, an_entry
+from apps.ledger.tests.factories import DAY, NOW, SYSTEM, an_entity, an_entry, put
 
 pytestmark = pytest.mark.django_db
 NEXT = DAY + dt.timedelta(days=1)
+PAIR = (("1002", "1.00", "0"), ("1012", "0", "1.00"))
 
 
 def _post(entity, event, *postings, reference="r", day=DAY):
@@ -172,18 +173,6 @@ def test_digest_ignores_how_amounts_were_grouped():
 # -- laws of the database ---------------------------------------------------------------------------------
 
 
-def _header(entity, total="1.00", day=DAY):
-    return JournalEntry.objects.create(
-        legal_entity=entity, business_date=day, event="test", reference=str(JournalEntry.objects.count()), total=Decimal(total), actor="x"
-    )
-
-
-def _line(entry, entity, code, debit="0", credit="0", day=DAY):
-    account = Account.objects.get(legal_entity=entity, code=code)
-    return JournalLine.objects.create(entry=entry, business_date=day, account=account, debit=Decimal(debit), credit=Decimal(credit))
-
-
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "lines",
     [
@@ -195,37 +184,50 @@ def _line(entry, entity, code, debit="0", credit="0", day=DAY):
     ],
     ids=["empty", "one-sided", "unequal", "other total", "memo mixed in"],
 )
-def test_the_database_refuses_an_unbalanced_entry_at_commit(lines):
+def test_the_database_refuses_an_unbalanced_entry(lines):
     entity = an_entity()
     with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
-        entry = _header(entity)
-        for code, debit, credit in lines:
-            _line(entry, entity, code, debit, credit)
+        put(entity, *lines)
     assert not JournalEntry.objects.exists()
+    put(entity, *PAIR)
+
+
+def test_the_database_refuses_an_entry_whose_lines_come_later():
+    entity = an_entity()
+    with pytest.raises(IntegrityError, match="without lines"), transaction.atomic():
+        JournalEntry.objects.create(legal_entity=entity, business_date=DAY, event="x", reference="x", total=Decimal(1), actor="x")
+
+
+def test_the_database_refuses_more_lines_for_an_entry_balanced_or_not():
+    """In the transaction that made it, too: a pair of lines over the same total would balance by itself."""
+    entity = an_entity()
+    debit, credit = (Account.objects.get(legal_entity=entity, code=code) for code in ("1002", "1012"))
+    with transaction.atomic():
+        entry = put(entity, *PAIR)
+        for more in (((debit, 1, 0),), ((debit, 1, 0), (credit, 0, 1))):
+            facts = {"entry_id": entry, "business_date": DAY}
+            lines = [JournalLine(account=account, debit=left, credit=right, **facts) for account, left, right in more]
+            with pytest.raises(IntegrityError, match="together with a new entry"), transaction.atomic():
+                JournalLine.objects.bulk_create(lines)
+    assert JournalLine.objects.filter(entry_id=entry).count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_database_refuses_lines_for_an_entry_that_stands():
     entity = an_entity()
-    entry = JournalEntry.objects.get(id=an_entry(entity))
+    entry = an_entry(entity)
+    account = Account.objects.get(legal_entity=entity, code="1002")
     with pytest.raises(IntegrityError, match="together with a new entry"), transaction.atomic():
-        _line(entry, entity, "1002", "1.00")
-
-
-def test_a_savepoint_does_not_part_lines_from_their_new_entry():
-    entity = an_entity()
-    with transaction.atomic():
-        entry = _header(entity)
-        with transaction.atomic():
-            _line(entry, entity, "1002", "1.00")
-        _line(entry, entity, "1012", "0", "1.00")
+        JournalLine.objects.create(entry_id=entry, business_date=DAY, account=account, debit=1, credit=0)
 
 
 def test_the_database_refuses_lines_of_another_day_or_entity():
     entity, other = an_entity(), an_entity()
-    for owner, day in ((entity, NEXT), (other, DAY)):
-        with pytest.raises(IntegrityError, match="own day"), transaction.atomic():
-            _line(_header(entity), owner, "1002", "1.00", day=day)
+    with pytest.raises(IntegrityError, match="own day"), transaction.atomic():
+        put(entity, *PAIR, day=NEXT, header_day=DAY)
+    accounts = dict(Account.objects.filter(legal_entity=other, code__in=["1002", "1012"]).values_list("code", "id"))
+    with pytest.raises(IntegrityError, match="own day and legal entity"), transaction.atomic():
+        put(entity, *PAIR, accounts=accounts)
 
 
 @pytest.mark.parametrize("table", ["journalentry", "journalline", "ledgerday", "accountday", "postingrule"])
@@ -243,7 +245,7 @@ def test_the_database_refuses_an_entry_in_a_closed_day():
     _close(entity)
     for day in (DAY, DAY - dt.timedelta(days=30)):
         with pytest.raises(IntegrityError, match="closed"), transaction.atomic():
-            _header(entity, day=day)
+            put(entity, *PAIR, day=day)
 
 
 @pytest.mark.django_db(transaction=True)
