@@ -74,26 +74,30 @@ def build(loans: int) -> UUID:
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         parts = [(patterns, number * each, min(each, loans - number * each)) for number in range(PROCESSES)]
         counts: Counter[int] = sum(pool.starmap(_copy_in, parts), Counter())
-    _say(f"{loans} loans after {time.monotonic() - started:.0f} s")
-    with connection.cursor() as cursor:
-        cursor.execute("SET maintenance_work_mem = '1GB'")
-        for statement in away:
-            cursor.execute(statement)
+        _say(f"{loans} loans after {time.monotonic() - started:.0f} s")
+        pool.starmap(_settle, [(table, away[table]) for table in reversed(TABLES)], chunksize=1)  # the largest first
     _say(f"indexes after {time.monotonic() - started:.0f} s")
     _open_books(entity_id)
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"VACUUM (ANALYZE, FREEZE) {table}")
     _say(f"ready after {time.monotonic() - started:.0f} s")
     assert counts.total() == loans
     return entity_id
 
 
-def _drop_indexes() -> list[str]:
-    """Take the indexes away that nothing refers to; returns the statements that make them again."""
+def _settle(table: str, indexes: list[str]) -> None:
+    """Make a table's indexes and what the planner wants to know of it."""
     from django.db import connection
 
-    made: list[str] = []
+    with connection.cursor() as cursor:
+        cursor.execute("SET maintenance_work_mem = '1GB'")
+        for statement in [*indexes, f"VACUUM (ANALYZE, FREEZE) {table}"]:
+            cursor.execute(statement)
+
+
+def _drop_indexes() -> dict[str, list[str]]:
+    """Take the indexes away that nothing refers to; returns by table the statements that make them again."""
+    from django.db import connection
+
+    made: dict[str, list[str]] = {table: [] for table in TABLES}
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(
@@ -103,7 +107,7 @@ def _drop_indexes() -> list[str]:
                 [table],
             )
             for name, definition in cursor.fetchall():
-                made.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+                made[table].append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
                 cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
             cursor.execute(
                 """SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i
@@ -111,7 +115,7 @@ def _drop_indexes() -> list[str]:
                 [table],
             )
             for name, definition in cursor.fetchall():
-                made.append(definition)
+                made[table].append(definition)
                 cursor.execute(f"DROP INDEX {name}")
     return made
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -68,7 +69,11 @@ def start_postgres() -> str:
     try:
         server = pgserver.get_server(folder, start=False)
         _forget_dead_users(server)
-        _start(server)
+        with (folder.parent / "postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            server.ensure_pgdata_inited()
+            _tune(server)
+            _start(server)
     except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
         raise EmbeddedServerError(
             f"The embedded PostgreSQL in {folder} did not start: {error}. "
@@ -91,6 +96,25 @@ def _start(server: pgserver.PostgresServer) -> None:
             if time.monotonic() > patience or not status.exists() or "stopping" in status.read_text():
                 raise
             time.sleep(0.5)
+
+
+def _tune(server: pgserver.PostgresServer) -> None:
+    """Give the server a quarter of the memory and room for its log: its own defaults suit the machines of the nineties."""
+    import psutil
+
+    megabytes = psutil.virtual_memory().total // 2**20
+    settings = {
+        "shared_buffers": f"{min(max(128, megabytes // 4), 8192)}MB",
+        "effective_cache_size": f"{max(256, megabytes // 4 * 3)}MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+    }
+    own, main, include = server.pgdata / "carloan.conf", server.pgdata / "postgresql.conf", "include_if_exists = 'carloan.conf'\n"
+    own.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    own.chmod(0o644)
+    if include not in main.read_text():
+        with main.open("a") as file:
+            file.write(include)
 
 
 def _forget_dead_users(server: pgserver.PostgresServer) -> None:
