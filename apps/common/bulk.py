@@ -78,8 +78,13 @@ def _constants(columns: Mapping[str, models.Field[Any, Any]], row: Row) -> list[
 
 
 def _text(columns: Mapping[str, models.Field[Any, Any]], rows: Sequence[Row]) -> str:
-    named = {name.strip('"'): field for name, field in columns.items()}
-    return json.dumps([{name: _value(field, row[field.attname]) for name, field in named.items()} for row in rows], default=str)
+    fields = {name.strip('"'): field for name, field in columns.items()}
+    sealed = [field for field in fields.values() if isinstance(field, EncryptedTextField)]
+    if sealed:
+        rows = [{**row, **{field.attname: _value(field, row[field.attname]) for field in sealed}} for row in rows]
+    if any(name != field.attname for name, field in fields.items()):
+        rows = [{name: row[field.attname] for name, field in fields.items()} for row in rows]
+    return json.dumps(rows, default=str)
 
 
 def _value(field: models.Field[Any, Any], value: Any) -> Any:

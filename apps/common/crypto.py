@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import os
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -28,7 +29,7 @@ def encrypt_bytes(plain: bytes, *, context: str = "") -> str:
     """Ciphertext of `plain` under the current key; `context` (such as `table.column`) is bound to it and must be given again."""
     key_id = settings.CRYPTO_CURRENT_KEY
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(base64.b64decode(settings.CRYPTO_KEYS[key_id])).encrypt(nonce, plain, context.encode())
+    sealed = _cipher(settings.CRYPTO_KEYS[key_id]).encrypt(nonce, plain, context.encode())
     return f"{ALGORITHM}:{key_id}:{base64.b64encode(nonce + sealed).decode()}"
 
 
@@ -39,10 +40,14 @@ def decrypt_bytes(stored: str, *, context: str = "") -> bytes:
         if algorithm != ALGORITHM:
             raise UndecryptableError(f"Unknown algorithm {algorithm}.")
         sealed = base64.b64decode(payload)
-        key = base64.b64decode(settings.CRYPTO_KEYS[key_id])
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
+        return _cipher(settings.CRYPTO_KEYS[key_id]).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
     except (ValueError, KeyError, InvalidTag) as error:
         raise UndecryptableError("The stored value cannot be decrypted; check CRYPTO_KEYS.") from error
+
+
+@lru_cache(maxsize=16)
+def _cipher(key: str) -> AESGCM:
+    return AESGCM(base64.b64decode(key))
 
 
 def key_id_of(stored: str) -> str:

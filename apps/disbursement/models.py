@@ -367,7 +367,7 @@ class RepaymentOrder(BusinessModel):
         CUSTOMER = "customer", _("customer")
         STAFF = "staff", _("staff")
 
-    order_no = models.CharField(_("order number"), max_length=40, unique=True)
+    order_no = models.CharField(_("order number"), max_length=40)
     legal_entity = _entity("repayment_orders")
     loan_ref = models.UUIDField(_("loan"), db_index=True)
     customer_ref = models.UUIDField(_("customer"), db_index=True)
@@ -394,6 +394,7 @@ class RepaymentOrder(BusinessModel):
         verbose_name = _("repayment order")
         verbose_name_plural = _("repayment orders")
         constraints = [
+            models.UniqueConstraint(fields=["order_no"], name="repayment_order_number"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="repayment_order_above_zero"),
             models.UniqueConstraint(
                 fields=["loan_ref"],

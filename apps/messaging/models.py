@@ -74,10 +74,16 @@ class Message(BusinessModel):
     """One message to one phone. Number and text lie encrypted; pages show the masked number and the template."""
 
     state = StateField(State, State.QUEUED, db_index=False, verbose_name=_("state"))
-    template_code = models.CharField(_("template"), max_length=40, db_index=True)
+    template_code = models.CharField(_("template"), max_length=40)
     channel = models.CharField(_("channel"), max_length=8, choices=MessageTemplate.Channel.choices, default=MessageTemplate.Channel.SMS)
     legal_entity = models.ForeignKey(
-        "organisations.LegalEntity", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("legal entity")
+        "organisations.LegalEntity",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("legal entity"),
     )
     person_ref = models.UUIDField(_("person"), null=True, blank=True, db_index=True)
     phone = crypto.EncryptedTextField(_("phone"))
@@ -85,7 +91,7 @@ class Message(BusinessModel):
     masked_phone = models.CharField(_("phone"), max_length=16)
     text = crypto.EncryptedTextField(_("text"))
     urgent = models.BooleanField(_("urgent"), default=False)
-    dedupe_key = models.CharField(_("sent once per"), max_length=120, unique=True)
+    dedupe_key = models.CharField(_("sent once per"), max_length=120)
     queued_at = models.DateTimeField(_("queued at"))
     send_at = models.DateTimeField(_("not before"))
     send_day = models.DateField(_("counts for the day"))
@@ -102,6 +108,7 @@ class Message(BusinessModel):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
+        constraints = [models.UniqueConstraint(fields=["dedupe_key"], name="message_sent_once")]
         triggers = [legal_edges("state", EDGES)]
         indexes = [
             models.Index(fields=["send_at"], condition=models.Q(state__in=["queued", "submitting", "unknown"]), name="message_waiting"),
