@@ -17,6 +17,14 @@ def is_working_day(day: dt.date) -> bool:
     return day.weekday() < _SATURDAY if exception is None else exception
 
 
+def is_announced_working_day(day: dt.date) -> bool:
+    """The same by the announced holidays alone, without the table: for sums that know no database."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:  # not announced in this version of the calendar data
+        return day.weekday() < _SATURDAY
+
+
 def next_working_day(day: dt.date) -> dt.date:
     """`day` itself when it is worked, else the first worked day after it."""
     while not is_working_day(day):

@@ -42,7 +42,7 @@ _WITH_LINES = """
 # (`cmin`) as the lines has no others. Headers are looked up one by one (`LIMIT`): no plan made for small tables ever reads all of them.
 _WHOLE = """
     SELECT l.cmin INTO command FROM ledger_journalline l WHERE l.id = (SELECT max(n.id) FROM new_lines n);
-    SELECT own.*, e.total, e.id IS NULL OR NOT e.cmin = command AS strange
+    SELECT own.*, e.total, e.id IS NULL OR e.cmin IS DISTINCT FROM command AS strange
       INTO wrong
       FROM (SELECT l.entry_id, l.business_date, a.legal_entity_id, sum(l.debit) AS debit, sum(l.credit) AS credit,
                    coalesce(sum(l.debit - l.credit) FILTER (WHERE a.kind = 'off_balance'), 0) AS memo
@@ -51,7 +51,7 @@ _WHOLE = """
            SELECT h.id, h.total, h.cmin FROM ledger_journalentry h
             WHERE h.id = own.entry_id AND h.business_date = own.business_date AND h.legal_entity_id = own.legal_entity_id
               AND h.transaction_id = pg_current_xact_id()::text::bigint LIMIT 1) e ON true
-     WHERE e.id IS NULL OR NOT e.cmin = command OR own.debit <> own.credit OR own.memo <> 0 OR own.debit <> e.total
+     WHERE e.id IS NULL OR e.cmin IS DISTINCT FROM command OR own.debit <> own.credit OR own.memo <> 0 OR own.debit <> e.total
      LIMIT 1;
     IF FOUND AND wrong.strange THEN
         RAISE EXCEPTION 'Lines come only together with a new entry of their own day and legal entity' USING ERRCODE = 'check_violation';

@@ -337,12 +337,19 @@ def _components(field: str, value: Any) -> dict[Component, Decimal | None]:
     return {component(field, name): None for name in _list(field, value)}
 
 
+def _corrected(amount: Decimal, components: Mapping[Component, Decimal | None] | None) -> dict[Component, Decimal | None]:
+    """An adjustment by `amount` instead of an amount for each component: of the one that is listed."""
+    if components is None or len(components) != 1 or None not in components.values():
+        raise BadTerms("amount", _("of an adjustment goes with one listed component; or give components their amounts"))
+    return dict.fromkeys(components, amount)
+
+
 _TRANSACTION_KEYS: dict[str, Callable[[str, Any], Any]] = {
     "id": _id,
     "kind": _word(Kind),
     "value_date": parse_date,
     "booked_at": _booked_at,
-    "amount": _money,
+    "amount": _signed_money,
     "reverses": _id,
     "mode": _word(PrepaymentMode),
     "annual_rate": _percent,
@@ -364,6 +371,8 @@ def parse_transaction(source: Any) -> Transaction:
     """One transaction from JSON; raises `BadTerms`."""
     values = _parsed(source, _TRANSACTION_KEYS, frozenset())
     values.pop("booked_at", None)
+    if values.get("kind") is Kind.ADJUSTMENT and values.get("amount") is not None:
+        values["components"] = _corrected(values.pop("amount"), values.get("components"))
     for field in ("id", "kind", "value_date"):
         if field not in values:
             raise BadTerms(field, _("is required in a transaction"))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from apps.loans.domain.duedates import IsWorkingDay
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.errors import said as _
 from apps.loans.domain.fees import FeeBasis, FeeRule
@@ -55,7 +56,7 @@ def quote_to_json(quote: Quote) -> dict[str, Any]:
     return answer
 
 
-def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, Any]:
+def replay_from_json(loan: Mapping[str, Any], as_of: date | str, *, is_working_day: IsWorkingDay | None = None) -> dict[str, Any]:
     """Replay {"id", "terms", "transactions"} to the end of its history up to `as_of`; raises `BadTerms`."""
     if not isinstance(loan, Mapping):
         raise BadTerms("loan", _("must be an object with id, terms and transactions"))
@@ -65,7 +66,7 @@ def replay_from_json(loan: Mapping[str, Any], as_of: date | str) -> dict[str, An
         raise BadTerms("terms", _("is required"))
     terms = parse_terms(loan["terms"])
     transactions = parse_transactions(loan.get("transactions", []))
-    state = replay(terms, transactions, parse_date("as_of", as_of))
+    state = replay(terms, transactions, parse_date("as_of", as_of), is_working_day=is_working_day)
     return {"id": loan.get("id")} | state_to_json(state)
 
 

@@ -186,7 +186,7 @@ class LoanTransaction(BusinessModel):
         verbose_name_plural = _("loan transactions")
         ordering = ["value_date", "created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["loan", "reference"], name="transaction_recorded_once"),
+            models.UniqueConstraint(fields=["reference", "loan"], name="transaction_recorded_once"),
             models.CheckConstraint(
                 condition=Q(amount__isnull=True) | Q(amount__gt=0) | Q(kind="early_settlement", amount=0),
                 name="transaction_amount_above_zero",

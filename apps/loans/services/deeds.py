@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
@@ -25,10 +26,10 @@ from apps.loans import selectors
 from apps.loans.bridge import terms_of
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.terms import Component, FirstInterest, GraceInterest, Method
-from apps.loans.models import Loan, LoanTransaction
+from apps.loans.models import Lease, Loan, LoanTransaction
 from apps.loans.services import payments
 from apps.loans.services.changes import record_change
-from apps.loans.services.errors import AmountRefused, HeldByAnother, NotByBank, PaidByCar, TermsRefused, TransactionUnknown
+from apps.loans.services.errors import AmountRefused, ChargedBack, HeldByAnother, NotByBank, PaidByCar, TermsRefused, TransactionUnknown
 from apps.loans.services.opening import open_loan
 from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
@@ -47,6 +48,7 @@ _PAYMENT_UNDONE_BY: Final = {
     "deposit_offset": "deposit_received",
 }
 _CHANGE_UNDONE_BY: Final = {"cash_paid": "cash_received", "suspense_received": "suspense_released", "clearing_out": "clearing_in"}
+_HALVES: Final = {"out": "in", "in": "out", "new": "settle", "settle": "new"}
 _SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}
 # In which order a clearing forgives what the money does not cover: what weighs least for the lender first.
 _FORGIVEN_FIRST: Final = (Component.PENALTY, Component.COMPOUND, Component.FEE, Component.INTEREST)
@@ -200,6 +202,8 @@ def charge_back(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The payer's bank takes a payment back, or part of it. Raises `NotByBank`, `PaidByCar`."""
     target = _target(loan, values, _PAID)
     _check_no_car(loan, target)
+    if not _standing(loan).filter(id=target.id).exists():
+        raise selectors.LoanNotRunning(_("This transaction is a reversal, or reversed already."), transaction=target.id)
     if target.source != LoanTransaction.Source.DEBIT and not _has_posted("suspense_released", loan, target):
         raise NotByBank(loan=loan.number)
     _change(loan, Kind.CHARGEBACK, values, order, amount=values["amount"], particulars={"reverses": str(values["transaction"])})
@@ -282,6 +286,8 @@ def _terms(values: Values) -> dict[str, Any]:
         answer["installments"] = values["installments"]
     if "annual_rate" in values:
         answer["annual_rate"] = str(values["annual_rate"])
+    if "shares" in values:
+        answer["shares"] = values["shares"]
     return answer
 
 
@@ -307,12 +313,12 @@ def change_due_day(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]
 
 def re_amortise(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The rest of the plan anew from what is really owed."""
-    return _change(loan, Kind.RE_AMORTISE, values, order)
+    return _change(loan, Kind.RE_AMORTISE, values, order, particulars=_terms(values))
 
 
 def re_age(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """What is overdue goes into the rest of the plan."""
-    return _change(loan, Kind.RE_AGE, values, order)
+    return _change(loan, Kind.RE_AGE, values, order, particulars=_terms(values))
 
 
 def pause(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -354,16 +360,43 @@ def cancel_change(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) -> tuple[UUID, ...]:
     target = _target(loan, values, kinds)
     _check_no_car(loan, target)
-    reverse_transaction(
-        loan_id=loan.id,
-        transaction_id=target.id,
-        reason=order.reason,
-        reference=order.reference,
-        actor=order.actor,
-        now=order.now,
-    )
+    if _standing(loan).filter(kind=Kind.CHARGEBACK, params__reverses=str(target.id)).exists():
+        raise ChargedBack(loan=loan.number)
+    undone = {target.id: (loan.id, order.reference)}
+    if other := _other_half(loan, target):
+        undone[other.id] = other.loan_id, f"{order.reference}/other"
+    for loan_id in sorted(loan_id for loan_id, _reference in undone.values()):
+        hold_loan(loan_id)
+    for transaction_id, (loan_id, reference) in undone.items():
+        reverse_transaction(
+            loan_id=loan_id,
+            transaction_id=transaction_id,
+            reason=order.reason,
+            reference=reference,
+            actor=order.actor,
+            now=order.now,
+        )
     _move_back(loan, target, order)
-    return (loan.id,)
+    return tuple(loan_id for loan_id, _reference in undone.values())
+
+
+def _standing(loan: Loan) -> QuerySet[LoanTransaction]:
+    return LoanTransaction.objects.filter(loan=loan, reversed_by=None)
+
+
+def _other_half(loan: Loan, target: LoanTransaction) -> LoanTransaction | None:
+    """What the operation did to another loan with the same money, which only passed clearing: both stand, or neither."""
+    asked, _slash, part = target.reference.partition("/")
+    other: LoanTransaction | None = (
+        LoanTransaction.objects.filter(
+            reference=f"{asked}/{_HALVES.get(part)}", reversed_by=None, loan__legal_entity_id=loan.legal_entity_id
+        )
+        .exclude(loan=loan)
+        .first()
+    )
+    if other and Lease.objects.filter(loan_id__in=(loan.id, other.loan_id), renewed_by_id__in=(loan.id, other.loan_id)).exists():
+        raise TermsRefused(_("The lease was renewed. A renewal is not undone: settle the new lease."))
+    return other
 
 
 def _move_back(loan: Loan, target: LoanTransaction, order: Order) -> None:

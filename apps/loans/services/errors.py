@@ -56,6 +56,13 @@ class NotByBank(Conflict):
     title = _("This payment did not come by bank, so no bank takes it back. Cancel the repayment instead.")
 
 
+class ChargedBack(Conflict):
+    """The payer's bank has taken the payment back, so it cannot be cancelled as well."""
+
+    code = "loan_charged_back"
+    title = _("The payer's bank has taken this payment back. Undo the chargeback first, then cancel the payment.")
+
+
 class PaidByCar(Conflict):
     """A returned car paid this; it is not undone as money is."""
 

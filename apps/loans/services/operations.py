@@ -16,12 +16,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
+from apps.loans.domain.terms import MAX_INSTALLMENTS
 from apps.loans.models import Loan
 from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds, tranche_deeds
 from apps.loans.services.deeds import Deed, Order
 
 _LONGEST_TEXT: Final = 200
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,6})?", re.ASCII)
+_BETWEEN_SHARES: Final = re.compile(r"[\s,，]+")
 LARGE: Final = "loans.approve_large"
 
 
@@ -37,7 +39,7 @@ class Field:
     """One thing that an operation asks for.
 
     `kind`: `money`, `signed` (money that may be below zero), `date`, `whole`, `percent`, `choice`, `transaction`, `branch` (its code),
-    `text` or `flag`.
+    `text`, `shares` (of the instalments still to come, `0.5, 0.3, 0.2`) or `flag`.
     """
 
     name: str
@@ -89,6 +91,8 @@ CORRECTED: Final = {**FORGIVABLE, "principal": _("Principal")}
 _AMOUNT: Final = Field("amount", _("Amount"), "money")
 _TARGET: Final = Field("transaction", _("Transaction"), "transaction")
 _INSTALLMENTS: Final = Field("installments", _("Instalments in all"), "whole")
+_NEW_INSTALLMENTS: Final = Field("installments", _("Instalments in all, if they change"), "whole", required=False)
+_SHARES: Final = Field("shares", _("Shares of the instalments still to come, for a plan by shares"), "shares", required=False)
 _RATE: Final = Field("annual_rate", _("Annual rate in percent"), "percent")
 _NEW_RATE: Final = Field("annual_rate", _("New annual rate in percent, if it changes"), "percent", required=False)
 _PAYER: Final = Field("payer", _("Who pays"), "text")
@@ -169,12 +173,12 @@ _TABLE: Final = (
     Operation("cancel_repayment", _("Cancel a repayment"), (_TARGET,), deeds.cancel_repayment),
     Operation("cancel_disbursement", _("Cancel the disbursement"), (_TARGET,), deeds.cancel_disbursement, whole_claim=True),
     Operation("cancel_change", _("Undo a change"), (_TARGET,), deeds.cancel_change, whole_claim=True),
-    Operation("extension", _("Extension"), (_INSTALLMENTS, _NEW_RATE), deeds.extend, whole_claim=True),
-    Operation("term_change", _("Change of term"), (_INSTALLMENTS, _NEW_RATE), deeds.change_term, whole_claim=True),
+    Operation("extension", _("Extension"), (_INSTALLMENTS, _NEW_RATE, _SHARES), deeds.extend, whole_claim=True),
+    Operation("term_change", _("Change of term"), (_INSTALLMENTS, _NEW_RATE, _SHARES), deeds.change_term, whole_claim=True),
     Operation("rate_reset", _("Change of rate"), (_RATE,), deeds.reset_rate, whole_claim=True),
     Operation("due_day_change", _("Change of due day"), (Field("due_day", _("New due day"), "whole"),), deeds.change_due_day),
-    Operation("re_amortise", _("Re-amortisation"), (), deeds.re_amortise, whole_claim=True),
-    Operation("re_age", _("Re-ageing"), (), deeds.re_age, whole_claim=True),
+    Operation("re_amortise", _("Re-amortisation"), (_NEW_INSTALLMENTS, _SHARES), deeds.re_amortise, whole_claim=True),
+    Operation("re_age", _("Re-ageing"), (_NEW_INSTALLMENTS, _SHARES), deeds.re_age, whole_claim=True),
     Operation(
         "interest_pause", _("Interest pause"), (Field("until", _("Interest runs again from"), "date"),), deeds.pause, whole_claim=True
     ),
@@ -329,6 +333,13 @@ def _text(_field: Field, text: str) -> str:
     return text
 
 
+def _shares(_field: Field, text: str) -> str:
+    shares = [Decimal(share) for share in _BETWEEN_SHARES.split(text)]
+    if len(shares) > MAX_INSTALLMENTS or not all(ZERO <= share <= 1 for share in shares) or sum(shares) != 1:
+        raise ValueError("shares add up to one")
+    return ",".join(str(share) for share in shares)
+
+
 _PARSERS: Final = {
     "money": _money,
     "signed": _signed,
@@ -339,6 +350,7 @@ _PARSERS: Final = {
     "transaction": lambda _field, text: UUID(text),
     "branch": _text,
     "text": _text,
+    "shares": _shares,
     "flag": lambda _field, text: "yes" if text.lower() in ("yes", "on", "true", "1") else "",
 }
 _HINTS: Final = {
@@ -351,5 +363,6 @@ _HINTS: Final = {
     "transaction": _("Choose a transaction of this loan."),
     "branch": _("Choose a branch of the loan's legal entity."),
     "text": _("At most 200 characters."),
+    "shares": _("Enter one share for each instalment still to come; together they are 1, such as 0.5, 0.3, 0.2."),
     "flag": _("Choose yes or no."),
 }

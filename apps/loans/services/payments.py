@@ -6,13 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
+from apps.common.errors import BadInput
 from apps.common.money import CENT, MAX_MONEY, ZERO
 from apps.common.outbox import publish, publish_many
 from apps.loans import events
@@ -26,6 +27,7 @@ from apps.loans.services.on_time import Payment, pay_on_time
 from apps.loans.services.servicing import LoanFile, open_file
 
 Kind = LoanTransaction.Kind
+_LONGEST_REFERENCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def record_on_time(payments: Sequence[Payment], *, actor: Actor, now: dt.datetim
 
 def _record_on_time(payments: Sequence[Payment], actor: Actor, now: dt.datetime) -> list[TransactionBrief]:
     actor.require("loans.record")
-    rows = pay_on_time([payment for payment in payments if _is_amount(payment.amount)], actor=actor, now=now)
+    payable = [one for one in payments if _is_amount(one.amount) and _is_told(one.source, one.reference)]
+    rows = pay_on_time(payable, actor=actor, now=now)
     publish_many([_recorded(row.loan, row) for row in rows])
     return [_brief(row.loan, row) for row in rows]
 
@@ -162,6 +165,9 @@ def _record(
 ) -> TransactionBrief:
     actor.require("loans.record")
     _check_amount(amount)
+    if not _is_told(source, reference):
+        sources = ", ".join(LoanTransaction.Source.values)
+        raise BadInput(fields={"source": [_("One of %(sources)s, with a reference of at most 64 characters.") % {"sources": sources}]})
     file = open_file(loan_id, actor, now)
     earlier = next((row for row in file.transactions if row.reference == reference), None)
     if earlier is not None:
@@ -203,6 +209,11 @@ def _check_entry(file: LoanFile, row: LoanTransaction) -> LoanState:
 def _check_amount(amount: Decimal) -> None:
     if not _is_amount(amount):
         raise AmountRefused(_("An amount is above zero and has at most two decimals."))
+
+
+def _is_told(source: str, reference: str) -> bool:
+    """Whether the books can keep where money came from."""
+    return source in LoanTransaction.Source.values and len(reference) <= _LONGEST_REFERENCE
 
 
 def _is_amount(amount: Decimal) -> bool:

@@ -241,6 +241,13 @@ def test_replay_answers_in_the_shape_it_was_asked(tmp_path: Path) -> None:
     assert answer("replay", written(tmp_path, []), "--as-of=2025-02-20") == []
 
 
+def test_replay_knows_the_working_days(tmp_path: Path) -> None:
+    """2025-05-01 to 05-05 are the announced holidays of May, 06-01 and 06-02 those of the dragon boats."""
+    terms = CAR_LOAN | {"start": "2025-04-01", "first_due": "2025-05-01", "due_day": 1, "move_to_working_day": True}
+    told = answer("replay", written(tmp_path, {"id": "L1", "terms": terms}), "--as-of=2025-04-10")
+    assert [row["due_date"] for row in told["schedule"][:3]] == ["2025-05-06", "2025-06-03", "2025-07-01"]
+
+
 def paying(**changes: Any) -> dict[str, Any]:
     return {"id": "a", "kind": "repayment", "value_date": "2025-02-20", "amount": "100"} | changes
 

@@ -172,6 +172,16 @@ def test_an_adjustment_corrects_what_is_due_up_and_down() -> None:
         check_entry(terms, [], tx("a", "adjustment", when, components={"interest": "-12.01"}))
 
 
+def test_an_adjustment_of_one_component_may_give_its_amount_beside_it() -> None:
+    when = "2025-03-01"
+    short = on(small_loan(), [tx("a", "adjustment", when, "-5", components=["interest"])], when)
+    long = on(small_loan(), [tx("a", "adjustment", when, components={"interest": "-5"})], when)
+    assert short == long
+    for components in (["interest", "fee"], {"interest": "-5"}, []):
+        with pytest.raises(BadTerms, match="one listed component"):
+            tx("a", "adjustment", when, "-5", components=components)
+
+
 def test_an_adjustment_of_principal_takes_due_parts_first_and_then_the_rest() -> None:
     terms, when = small_loan(), "2025-02-25"
 

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.common.actors import Actor
 from apps.common.clock import beijing
-from apps.common.errors import CarloanError
+from apps.common.errors import BadInput, CarloanError
 from apps.common.models import OutboxMessage, new_id
 from apps.common.money import round_money
 from apps.ledger.models import JournalEntry
@@ -110,6 +110,9 @@ DEEDS = {
     "prepayment": lambda dice: ({"amount": Decimal(dice.randrange(1_000, 2_000_000)) * CENT, "mode": dice.choice(("reduce", "shorten"))}),
     "credit": lambda dice: ({"amount": Decimal(dice.randrange(1, 300_000)) * CENT}),
     "fee": lambda dice: ({"amount": Decimal(dice.randrange(1, 9_000)) * CENT}),
+    "adjustment": lambda dice: (
+        {"particulars": {"components": {dice.choice(("interest", "fee", "principal")): str(dice.randrange(-900, 900) or 1)}}}
+    ),
     "waiver": lambda dice: ({"amount": Decimal(dice.randrange(1, 9_000)) * CENT}),
     "rate_reset": lambda dice: ({"particulars": {"annual_rate": str(dice.randrange(1, 24))}}),
     "sale": lambda dice: ({"amount": Decimal(dice.randrange(1, 900_000)) * CENT, "particulars": {"owner_ref": "spv-1"}}),
@@ -218,6 +221,23 @@ def test_repayments_take_the_short_way(loan):
 def test_what_is_not_exact_or_not_of_today_is_left_alone(loan, more, days):
     assert on_time(payment(loan, due_on(loan, FIRST_DUE) + more, FIRST_DUE + days * ONE_DAY)) == []
     assert LoanTransaction.objects.filter(loan=loan, kind="repayment").count() == 0
+
+
+@pytest.mark.parametrize(("source", "reference"), [("gift", "debit-1"), ("", "debit-1"), ("debit", "x" * 65)])
+def test_money_whose_origin_cannot_be_kept_is_refused(loan, source, reference):
+    amount = due_on(loan, FIRST_DUE)
+    assert on_time(services.Payment(loan.id, amount, FIRST_DUE, source, reference)) == []
+    with pytest.raises(BadInput) as refused:
+        services.record_repayment(
+            loan_id=loan.id,
+            amount=amount,
+            value_date=FIRST_DUE,
+            source=source,
+            reference=reference,
+            actor=SYSTEM,
+            now=beijing(FIRST_DUE, 11),
+        )
+    assert "source" in refused.value.fields
 
 
 def test_what_is_late_is_left_alone(entity, loan):

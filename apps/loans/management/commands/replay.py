@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from apps.common.calendar import is_announced_working_day
 from apps.common.commands import Command as BaseCommand
 from apps.loans.domain import BadTerms, replay_from_json
 from apps.loans.management.json_input import calendar_day, read_json, refusal
@@ -33,7 +34,7 @@ class Command(BaseCommand):
 
 def _replayed(loan: Any, as_of: dt.date) -> dict[str, Any]:
     try:
-        return replay_from_json(loan, as_of)
+        return replay_from_json(loan, as_of, is_working_day=is_announced_working_day)
     except BadTerms as error:
         name = loan.get("id") if isinstance(loan, dict) else None
         raise refusal(_("loan %(name)s: %(problem)s") % {"name": name, "problem": error.told(_)}) from None
