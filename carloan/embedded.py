@@ -99,7 +99,7 @@ def _start(server: pgserver.PostgresServer) -> None:
 
 
 def _tune(server: pgserver.PostgresServer) -> None:
-    """Give the server a quarter of the memory and room for its log: its own defaults suit the machines of the nineties."""
+    """Give the server a quarter of the memory and room for its log: its own defaults suit a machine of 128 MB."""
     import psutil
 
     megabytes = psutil.virtual_memory().total // 2**20

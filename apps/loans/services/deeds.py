@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from apps.common.actors import Actor
@@ -26,29 +25,19 @@ from apps.loans import selectors
 from apps.loans.bridge import terms_of
 from apps.loans.domain.errors import BadTerms
 from apps.loans.domain.terms import Component, FirstInterest, GraceInterest, Method
-from apps.loans.models import Lease, Loan, LoanTransaction
+from apps.loans.models import Loan, LoanTransaction
 from apps.loans.services import payments
 from apps.loans.services.changes import record_change
-from apps.loans.services.errors import AmountRefused, ChargedBack, HeldByAnother, NotByBank, PaidByCar, TermsRefused, TransactionUnknown
+from apps.loans.services.errors import AmountRefused, HeldByAnother, TermsRefused
 from apps.loans.services.opening import open_loan
-from apps.loans.services.reversal import reverse_transaction
 from apps.loans.services.servicing import hold_loan
 from apps.organisations.selectors import business_date, parameter
 
 Kind = LoanTransaction.Kind
 SUSPENSE: Final = "224103"
-_PAID: Final = (Kind.REPAYMENT, Kind.PREPAYMENT, Kind.EARLY_SETTLEMENT, Kind.RECOVERY)
 # How money that people hand over or fetch gets out of clearing again, and what takes that back.
 _INWARD: Final = {"cash": "cash_received", "suspense": "suspense_released"}
 _OUTWARD: Final = {"cash": "cash_paid", "suspense": "suspense_received"}
-_PAYMENT_UNDONE_BY: Final = {
-    "cash_received": "cash_paid",
-    "suspense_released": "suspense_received",
-    "goodwill_granted": "goodwill_taken_back",
-    "deposit_offset": "deposit_received",
-}
-_CHANGE_UNDONE_BY: Final = {"cash_paid": "cash_received", "suspense_received": "suspense_released", "clearing_out": "clearing_in"}
-_HALVES: Final = {"out": "in", "in": "out", "new": "settle", "settle": "new"}
 _SOURCE: Final = {"cash": LoanTransaction.Source.COUNTER, "suspense": LoanTransaction.Source.MANUAL}
 # In which order a clearing forgives what the money does not cover: what weighs least for the lender first.
 _FORGIVEN_FIRST: Final = (Component.PENALTY, Component.COMPOUND, Component.FEE, Component.INTEREST)
@@ -69,7 +58,8 @@ Values = Mapping[str, Any]
 Deed = Callable[[Loan, Values, Order], tuple[UUID, ...]]
 
 
-def _pay(loan: Loan, values: Values, order: Order, *, source: str, part: str = "") -> None:
+def pay(loan: Loan, values: Values, order: Order, *, source: str, part: str = "") -> None:
+    """Put the amount of the values on what the loan owes."""
     payments.record_repayment(
         loan_id=loan.id,
         amount=values["amount"],
@@ -81,7 +71,7 @@ def _pay(loan: Loan, values: Values, order: Order, *, source: str, part: str = "
     )
 
 
-def _move(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
+def move(event: str, loan: Loan, amount: Decimal, order: Order) -> None:
     """Post what moves money between clearing and where it lies: the till, suspense, the bank."""
     ledger.post(
         legal_entity_id=loan.legal_entity_id,
@@ -103,15 +93,15 @@ def take_in(loan: Loan, values: Values, order: Order) -> None:
         held = ledger_selectors.balance(SUSPENSE, loan.legal_entity_id)
         if held < values["amount"]:
             raise AmountRefused(_("Suspense holds %(held)s only.") % {"held": held}, held=held)
-    _move(_INWARD[values["means"]], loan, values["amount"], order)
+    move(_INWARD[values["means"]], loan, values["amount"], order)
 
 
 def pay_out(loan: Loan, values: Values, order: Order) -> None:
     """Money leaves clearing: in cash, or into suspense, from where finance pays it by bank."""
-    _move(_OUTWARD[values["means"]], loan, values["amount"], order)
+    move(_OUTWARD[values["means"]], loan, values["amount"], order)
 
 
-def _change(
+def change(
     loan: Loan,
     kind: str,
     values: Values,
@@ -123,6 +113,7 @@ def _change(
     source: str = "",
     part: str = "",
 ) -> tuple[UUID, ...]:
+    """Record one transaction other than a payment; `part` keeps two of one order apart."""
     record_change(
         loan_id=loan.id,
         kind=kind,
@@ -145,7 +136,7 @@ def _change(
 def repay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on what is due; a surplus is credit."""
     take_in(loan, values, order)
-    _pay(loan, values, order, source=_SOURCE[values["means"]])
+    pay(loan, values, order, source=_SOURCE[values["means"]])
     return (loan.id,)
 
 
@@ -168,11 +159,12 @@ def prepay(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 def settle(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The payoff ends the loan."""
     take_in(loan, values, order)
-    _settle(loan, values["amount"], values, order, source=_SOURCE[values["means"]])
+    pay_off(loan, values["amount"], values, order, source=_SOURCE[values["means"]])
     return (loan.id,)
 
 
-def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str, about: Mapping[str, str] | None = None) -> None:
+def pay_off(loan: Loan, amount: Decimal, values: Values, order: Order, *, source: str, about: Mapping[str, str] | None = None) -> None:
+    """End the loan with an amount that is already in clearing."""
     payments.settle_early(
         loan_id=loan.id,
         value_date=values["value_date"],
@@ -188,26 +180,13 @@ def _settle(loan: Loan, amount: Decimal, values: Values, order: Order, *, source
 def recover(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Money on a claim that was written off."""
     take_in(loan, values, order)
-    return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], about=("note",), source=_SOURCE[values["means"]])
+    return change(loan, Kind.RECOVERY, values, order, amount=values["amount"], about=("note",), source=_SOURCE[values["means"]])
 
 
 def refund(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Credit goes back to the customer by way of clearing: in cash, or into suspense, from where finance pays it by bank."""
-    _change(loan, Kind.REFUND, values, order, amount=values["amount"])
+    change(loan, Kind.REFUND, values, order, amount=values["amount"])
     pay_out(loan, values, order)
-    return (loan.id,)
-
-
-def charge_back(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """The payer's bank takes a payment back, or part of it. Raises `NotByBank`, `PaidByCar`."""
-    target = _target(loan, values, _PAID)
-    _check_no_car(loan, target)
-    if not _standing(loan).filter(id=target.id).exists():
-        raise selectors.LoanNotRunning(_("This transaction is a reversal, or reversed already."), transaction=target.id)
-    if target.source != LoanTransaction.Source.DEBIT and not _has_posted("suspense_released", loan, target):
-        raise NotByBank(loan=loan.number)
-    _change(loan, Kind.CHARGEBACK, values, order, amount=values["amount"], particulars={"reverses": str(values["transaction"])})
-    _move("clearing_out", loan, values["amount"], order)
     return (loan.id,)
 
 
@@ -223,8 +202,8 @@ def transfer(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         raise BadInput(fields={"to_loan": [_("Enter the number of another loan of the same lender.")]})
     for loan_id in sorted((loan.id, other.id)):
         hold_loan(loan_id)
-    _change(loan, Kind.REFUND, values, order, amount=amount, part="/out")
-    _pay(other, values, order, source=LoanTransaction.Source.MANUAL, part="/in")
+    change(loan, Kind.REFUND, values, order, amount=amount, part="/out")
+    pay(other, values, order, source=LoanTransaction.Source.MANUAL, part="/in")
     return loan.id, other.id
 
 
@@ -246,12 +225,12 @@ def clear(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
             _("The loan can be cleared with %(least)s at least: principal cannot be waived.") % {"least": least}, least=least
         )
     if forgiven:
-        _change(loan, Kind.WAIVER, values, order, particulars={"components": forgiven}, part="/waive")
+        change(loan, Kind.WAIVER, values, order, particulars={"components": forgiven}, part="/waive")
     source = _SOURCE[values["means"]]
     take_in(loan, values, order)
     if loan.state == Loan.State.WRITTEN_OFF:
-        return _change(loan, Kind.RECOVERY, values, order, amount=values["amount"], source=source, part="/settle")
-    _settle(loan, values["amount"], values, order, source=source)
+        return change(loan, Kind.RECOVERY, values, order, amount=values["amount"], source=source, part="/settle")
+    pay_off(loan, values["amount"], values, order, source=source)
     return (loan.id,)
 
 
@@ -260,12 +239,12 @@ def clear(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 
 def waive(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """减免: fee, penalty, compound or interest that is due, never principal."""
-    return _change(loan, Kind.WAIVER, values, order, particulars={"components": _components(values)})
+    return change(loan, Kind.WAIVER, values, order, particulars={"components": _components(values)})
 
 
 def adjust(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """调账: corrections by component, above zero the borrower owes more."""
-    return _change(loan, Kind.ADJUSTMENT, values, order, particulars={"components": _components(values)})
+    return change(loan, Kind.ADJUSTMENT, values, order, particulars={"components": _components(values)})
 
 
 def _components(values: Values) -> dict[str, str]:
@@ -277,7 +256,7 @@ def _components(values: Values) -> dict[str, str]:
 
 def charge(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """A fee, due at once."""
-    return _change(loan, Kind.FEE, values, order, amount=values["amount"], about=("note",))
+    return change(loan, Kind.FEE, values, order, amount=values["amount"], about=("note",))
 
 
 def _terms(values: Values) -> dict[str, Any]:
@@ -293,42 +272,42 @@ def _terms(values: Values) -> dict[str, Any]:
 
 def extend(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """展期: more instalments."""
-    return _change(loan, Kind.EXTENSION, values, order, particulars=_terms(values))
+    return change(loan, Kind.EXTENSION, values, order, particulars=_terms(values))
 
 
 def change_term(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """More or fewer instalments."""
-    return _change(loan, Kind.TERM_CHANGE, values, order, particulars=_terms(values))
+    return change(loan, Kind.TERM_CHANGE, values, order, particulars=_terms(values))
 
 
 def reset_rate(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """A new rate from the value date on."""
-    return _change(loan, Kind.RATE_RESET, values, order, particulars=_terms(values))
+    return change(loan, Kind.RATE_RESET, values, order, particulars=_terms(values))
 
 
 def change_due_day(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Another day of the month."""
-    return _change(loan, Kind.DUE_DAY_CHANGE, values, order, particulars={"due_day": values["due_day"]})
+    return change(loan, Kind.DUE_DAY_CHANGE, values, order, particulars={"due_day": values["due_day"]})
 
 
 def re_amortise(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """The rest of the plan anew from what is really owed."""
-    return _change(loan, Kind.RE_AMORTISE, values, order, particulars=_terms(values))
+    return change(loan, Kind.RE_AMORTISE, values, order, particulars=_terms(values))
 
 
 def re_age(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """What is overdue goes into the rest of the plan."""
-    return _change(loan, Kind.RE_AGE, values, order, particulars=_terms(values))
+    return change(loan, Kind.RE_AGE, values, order, particulars=_terms(values))
 
 
 def pause(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """No interest until a day."""
-    return _change(loan, Kind.INTEREST_PAUSE, values, order, particulars={"until": values["until"].isoformat()})
+    return change(loan, Kind.INTEREST_PAUSE, values, order, particulars={"until": values["until"].isoformat()})
 
 
 def terminate(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """提前收回: everything falls due."""
-    return _change(loan, Kind.TERMINATION, values, order, about=("note",))
+    return change(loan, Kind.TERMINATION, values, order, about=("note",))
 
 
 def write_off(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -336,93 +315,7 @@ def write_off(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     if owner := selectors.state_on(loan.id, values["value_date"]).owner_ref:
         raise HeldByAnother(loan=loan.number, owner=owner)
     particulars = {"fraud": True} if values.get("fraud") else None
-    return _change(loan, Kind.WRITE_OFF, values, order, particulars=particulars, about=("note",))
-
-
-# -- undoing ----------------------------------------------------------------------------------------------------
-
-
-def cancel_repayment(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """A payment that never came."""
-    return _cancel(loan, values, order, _PAID)
-
-
-def cancel_disbursement(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """撤销放款: the loan never was; what was paid on it is credit to be refunded."""
-    return _cancel(loan, values, order, (Kind.DISBURSEMENT,))
-
-
-def cancel_change(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
-    """A waiver, write-off or new terms that never were."""
-    return _cancel(loan, values, order, tuple(kind for kind in Kind if kind not in (*_PAID, Kind.DISBURSEMENT, Kind.REVERSAL)))
-
-
-def _cancel(loan: Loan, values: Values, order: Order, kinds: tuple[str, ...]) -> tuple[UUID, ...]:
-    target = _target(loan, values, kinds)
-    _check_no_car(loan, target)
-    if _standing(loan).filter(kind=Kind.CHARGEBACK, params__reverses=str(target.id)).exists():
-        raise ChargedBack(loan=loan.number)
-    undone = {target.id: (loan.id, order.reference)}
-    if other := _other_half(loan, target):
-        undone[other.id] = other.loan_id, f"{order.reference}/other"
-    for loan_id in sorted(loan_id for loan_id, _reference in undone.values()):
-        hold_loan(loan_id)
-    for transaction_id, (loan_id, reference) in undone.items():
-        reverse_transaction(
-            loan_id=loan_id,
-            transaction_id=transaction_id,
-            reason=order.reason,
-            reference=reference,
-            actor=order.actor,
-            now=order.now,
-        )
-    _move_back(loan, target, order)
-    return tuple(loan_id for loan_id, _reference in undone.values())
-
-
-def _standing(loan: Loan) -> QuerySet[LoanTransaction]:
-    return LoanTransaction.objects.filter(loan=loan, reversed_by=None)
-
-
-def _other_half(loan: Loan, target: LoanTransaction) -> LoanTransaction | None:
-    """What the operation did to another loan with the same money, which only passed clearing: both stand, or neither."""
-    asked, _slash, part = target.reference.partition("/")
-    other: LoanTransaction | None = (
-        LoanTransaction.objects.filter(
-            reference=f"{asked}/{_HALVES.get(part)}", reversed_by=None, loan__legal_entity_id=loan.legal_entity_id
-        )
-        .exclude(loan=loan)
-        .first()
-    )
-    if other and Lease.objects.filter(loan_id__in=(loan.id, other.loan_id), renewed_by_id__in=(loan.id, other.loan_id)).exists():
-        raise TermsRefused(_("The lease was renewed. A renewal is not undone: settle the new lease."))
-    return other
-
-
-def _move_back(loan: Loan, target: LoanTransaction, order: Order) -> None:
-    """Money that the cancelled operation took in or paid out goes back where it lay."""
-    undone_by = _PAYMENT_UNDONE_BY if target.kind in _PAID else _CHANGE_UNDONE_BY
-    for event, opposite in undone_by.items():
-        if target.amount and _has_posted(event, loan, target):
-            _move(opposite, loan, target.amount, order)
-
-
-def _check_no_car(loan: Loan, target: LoanTransaction) -> None:
-    if _has_posted("car_returned", loan, target):
-        raise PaidByCar(loan=loan.number)
-
-
-def _has_posted(event: str, loan: Loan, target: LoanTransaction) -> bool:
-    """Whether the operation that recorded a transaction moved money by an event; its other parts have the same reference up to `/`."""
-    asked = target.reference.partition("/")[0]
-    return bool(ledger_selectors.references_of(loan.legal_entity_id, event, [asked]))
-
-
-def _target(loan: Loan, values: Values, kinds: tuple[str, ...]) -> LoanTransaction:
-    target = LoanTransaction.objects.filter(loan=loan, id=values["transaction"], kind__in=kinds).first()
-    if target is None:
-        raise TransactionUnknown(transaction=values["transaction"])
-    return target
+    return change(loan, Kind.WRITE_OFF, values, order, particulars=particulars, about=("note",))
 
 
 # -- a new loan for an old one ----------------------------------------------------------------------------------
@@ -473,7 +366,7 @@ def refinance(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         actor=order.actor,
         now=order.now,
     )
-    _settle(loan, payoff, values, order, source=LoanTransaction.Source.MANUAL)
+    pay_off(loan, payoff, values, order, source=LoanTransaction.Source.MANUAL)
     return loan.id, new_id
 
 

@@ -15,7 +15,7 @@ from apps.loans import selectors
 from apps.loans.bridge import BadTerms, refund_of
 from apps.loans.models import Loan, LoanAmount, LoanTransaction
 from apps.loans.services import payments
-from apps.loans.services.deeds import Order, Values, _change, _move, _pay, _settle, pay_out, take_in
+from apps.loans.services.deeds import Order, Values, change, move, pay, pay_off, pay_out, take_in
 from apps.loans.services.errors import AmountRefused, TermsRefused
 from apps.loans.services.servicing import hold_loan, open_file
 
@@ -25,8 +25,8 @@ BUY_DOWNS: Final = "122102"
 
 def grant(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Goodwill: the lender itself pays on what is due; a surplus is the customer's credit."""
-    _move("goodwill_granted", loan, values["amount"], order)
-    _pay(loan, values, order, source=Source.GOODWILL)
+    move("goodwill_granted", loan, values["amount"], order)
+    pay(loan, values, order, source=Source.GOODWILL)
     return (loan.id,)
 
 
@@ -43,7 +43,7 @@ def take_merchant_refund(loan: Loan, values: Values, order: Order) -> tuple[UUID
     payoff = selectors.state_on(loan.id, day).payoff
     about = {"payer": values["payer"]}
     if amount >= payoff.total - payoff.fee:
-        _settle(loan, amount, values, order, source=Source.MERCHANT, about=about)
+        pay_off(loan, amount, values, order, source=Source.MERCHANT, about=about)
         return (loan.id,)
     payments.prepay(
         loan_id=loan.id,
@@ -72,7 +72,7 @@ def interest_given_back(loan: Loan, values: Values, order: Order) -> Decimal:
 def buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """贴息: a dealer or the state owes the lender a part of the interest; it is earned over the loan's life."""
     particulars = {"unearned": values["unearned"]}
-    return _change(loan, Kind.BUY_DOWN, values, order, amount=values["amount"], particulars=particulars, about=("payer",))
+    return change(loan, Kind.BUY_DOWN, values, order, amount=values["amount"], particulars=particulars, about=("payer",))
 
 
 def move_buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
@@ -84,9 +84,9 @@ def move_buy_down(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
         raise AmountRefused(_("Enter at most %(most)s.") % {"most": max(most, ZERO)}, most=max(most, ZERO))
     if values["way"] == "received":
         take_in(loan, values, order)
-        _move("buy_down_received", loan, values["amount"], order)
+        move("buy_down_received", loan, values["amount"], order)
     else:
-        _move("buy_down_paid_back", loan, values["amount"], order)
+        move("buy_down_paid_back", loan, values["amount"], order)
         pay_out(loan, values, order)
     return (loan.id,)
 
@@ -99,4 +99,4 @@ def _booked(loan: Loan) -> Decimal:
 
 def capitalise_income(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """A fee that joins the principal and is earned over the loan's life."""
-    return _change(loan, Kind.CAPITALISED_INCOME, values, order, amount=values["amount"], about=("note",))
+    return change(loan, Kind.CAPITALISED_INCOME, values, order, amount=values["amount"], about=("note",))

@@ -1,4 +1,4 @@
-"""Counter operations 柜面: what each asks for, and the permission ladder of its approval. What each does: `deeds`."""
+"""Counter operations 柜面: what each asks for, and the permission ladder of its approval. What each does: `deeds` and its neighbours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from apps.common.errors import BadInput, NotFound
 from apps.common.money import MAX_MONEY, ZERO, parse_money
 from apps.loans.domain.terms import MAX_INSTALLMENTS
 from apps.loans.models import Loan
-from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds, tranche_deeds
+from apps.loans.services import branch_deeds, claim_deeds, deeds, goodwill_deeds, lease_deeds, owner_deeds, tranche_deeds, undoing
 from apps.loans.services.deeds import Deed, Order
 
 _LONGEST_TEXT: Final = 200
@@ -90,6 +90,7 @@ FORGIVABLE: Final = {
 CORRECTED: Final = {**FORGIVABLE, "principal": _("Principal")}
 _AMOUNT: Final = Field("amount", _("Amount"), "money")
 _TARGET: Final = Field("transaction", _("Transaction"), "transaction")
+_CHARGED_BACK: Final = Field("transaction", _("Payment charged back"), "transaction")
 _INSTALLMENTS: Final = Field("installments", _("Instalments in all"), "whole")
 _NEW_INSTALLMENTS: Final = Field("installments", _("Instalments in all, if they change"), "whole", required=False)
 _SHARES: Final = Field("shares", _("Shares of the instalments still to come, for a plan by shares"), "shares", required=False)
@@ -168,11 +169,11 @@ _TABLE: Final = (
         deeds.transfer,
     ),
     Operation("refund", _("Refund of credit"), (_AMOUNT, _PAID_BY), deeds.refund),
-    Operation("chargeback", _("Chargeback"), (_AMOUNT, Field("transaction", _("Payment charged back"), "transaction")), deeds.charge_back),
+    Operation("chargeback", _("Chargeback"), (_AMOUNT, _CHARGED_BACK), undoing.charge_back),
     Operation("clearing", _("Loan clearing"), (_AMOUNT, _MEANS), deeds.clear, whole_claim=True),
-    Operation("cancel_repayment", _("Cancel a repayment"), (_TARGET,), deeds.cancel_repayment),
-    Operation("cancel_disbursement", _("Cancel the disbursement"), (_TARGET,), deeds.cancel_disbursement, whole_claim=True),
-    Operation("cancel_change", _("Undo a change"), (_TARGET,), deeds.cancel_change, whole_claim=True),
+    Operation("cancel_repayment", _("Cancel a repayment"), (_TARGET,), undoing.cancel_repayment),
+    Operation("cancel_disbursement", _("Cancel the disbursement"), (_TARGET,), undoing.cancel_disbursement, whole_claim=True),
+    Operation("cancel_change", _("Undo a change"), (_TARGET,), undoing.cancel_change, whole_claim=True),
     Operation("extension", _("Extension"), (_INSTALLMENTS, _NEW_RATE, _SHARES), deeds.extend, whole_claim=True),
     Operation("term_change", _("Change of term"), (_INSTALLMENTS, _NEW_RATE, _SHARES), deeds.change_term, whole_claim=True),
     Operation("rate_reset", _("Change of rate"), (_RATE,), deeds.reset_rate, whole_claim=True),

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from apps.loans.domain.transactions import Pauses
 from apps.loans.models import Loan, LoanTransaction
-from apps.loans.services.deeds import Order, Values, _change, pay_out
+from apps.loans.services.deeds import Order, Values, change, pay_out
 
 Kind = LoanTransaction.Kind
 
 
 def pay_tranche(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """More of the principal that was agreed is paid out, and the rest is planned anew; the money leaves clearing."""
-    _change(loan, Kind.DISBURSEMENT, values, order, amount=values["amount"])
+    change(loan, Kind.DISBURSEMENT, values, order, amount=values["amount"])
     pay_out(loan, values, order)
     return (loan.id,)
 
@@ -21,4 +21,4 @@ def pay_tranche(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
 def pause_delinquency(loan: Loan, values: Values, order: Order) -> tuple[UUID, ...]:
     """Days past due are not counted until a day; interest and penalty run on."""
     particulars = {"until": values["until"].isoformat(), "pauses": Pauses.DELINQUENCY.value}
-    return _change(loan, Kind.INTEREST_PAUSE, values, order, particulars=particulars)
+    return change(loan, Kind.INTEREST_PAUSE, values, order, particulars=particulars)
