@@ -1,10 +1,10 @@
 """News between contexts: written in the caller's transaction, delivered after it, exactly once in effect.
 
 `publish(event)` inserts the message and one delivery per handler; `publish_many` does so for thousands at once. After the commit a worker
-is nudged; beat sweeps each minute what a lost nudge left behind. The dispatcher takes deliveries `FOR UPDATE SKIP LOCKED`; a handler runs
-in the transaction that marks its delivery done, so a repetition changes nothing. A handler that calls the outside world is declared
-`outside=True`: it runs under a lease outside any transaction, at least once, and makes itself safe to repeat. After `MAX_ATTEMPTS` a
-delivery stays visible as failed, with a retry button in the back office.
+is nudged, by many deeds in a moment once at their begin and once at their end; beat sweeps each minute what a lost nudge left behind. The
+dispatcher takes deliveries `FOR UPDATE SKIP LOCKED`; a handler runs in the transaction that marks its delivery done, so a repetition
+changes nothing. A handler that calls the outside world is declared `outside=True`: it runs under a lease outside any transaction, at least
+once, and makes itself safe to repeat. After `MAX_ATTEMPTS` a delivery stays visible as failed, with a retry button in the back office.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import threading
+import time
 import traceback
 import types
 import typing
@@ -29,6 +31,7 @@ from apps.common.audit import recorded_as
 
 log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 8
+NUDGES_APART_S: Final = 0.05
 BACKOFF_S = (2, 5, 15, 60, 300, 900, 3600)
 LEASE = dt.timedelta(minutes=2)  # longer than any handler may take, its time-outs included
 _PUBLISH: Final = """
@@ -104,13 +107,36 @@ def publish_many(news: Sequence[Any]) -> None:
         transaction.on_commit(_nudge)
 
 
-def _nudge() -> None:
-    from apps.common.tasks import dispatch_outbox
+class _Nudge:
+    """Wakes the dispatcher after a deed; of many deeds in a moment, with the first and after the last."""
 
-    try:
-        dispatch_outbox.delay()
-    except Exception as error:  # noqa: BLE001  (the broker may be away; the sweep delivers)
-        log.warning("outbox_nudge_failed", error=str(error))
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._again_at = 0.0
+        self._late: threading.Timer | None = None
+
+    def __call__(self) -> None:
+        with self._lock:
+            wait = self._again_at - time.monotonic()
+            if wait > 0:
+                if self._late is None or not self._late.is_alive():  # a forked process inherits a timer that never fires
+                    self._late = threading.Timer(wait, self._send)
+                    self._late.start()
+                return
+        self._send()
+
+    def _send(self) -> None:
+        from apps.common.tasks import dispatch_outbox
+
+        with self._lock:
+            self._late, self._again_at = None, time.monotonic() + NUDGES_APART_S
+        try:
+            dispatch_outbox.delay()
+        except Exception as error:  # noqa: BLE001  (the broker may be away; the sweep delivers)
+            log.warning("outbox_nudge_failed", error=str(error))
+
+
+_nudge = _Nudge()
 
 
 def _name(cls: type) -> str:

@@ -1,9 +1,11 @@
 import datetime as dt
 import threading
+import time
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from celery.signals import after_task_publish
 from django.db import IntegrityError, connection, transaction
 from django.db.utils import DatabaseError
 from django.test.utils import CaptureQueriesContext
@@ -41,6 +43,28 @@ def test_an_event_survives_its_journey_through_json():
 def test_publishing_without_a_transaction_is_a_mistake_of_ours():
     with pytest.raises(RuntimeError, match="transaction"):
         outbox.publish(news.HolidayAnnounced(day=dt.date(2030, 1, 1), amount=Decimal(1), who=uuid4()))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_deeds_in_a_moment_wake_the_dispatcher_at_their_begin_and_after_their_end():
+    woken: list[float] = []
+
+    def count(**_task: object) -> None:
+        woken.append(time.monotonic())
+
+    time.sleep(2 * outbox.NUDGES_APART_S)  # whatever was before is over
+    after_task_publish.connect(count, sender="apps.common.tasks.dispatch_outbox")
+    try:
+        began = time.monotonic()
+        for number in range(20):
+            last = time.monotonic()
+            announce(dt.date(2030, 1, 1 + number))
+        assert woken
+        time.sleep(4 * outbox.NUDGES_APART_S)
+    finally:
+        after_task_publish.disconnect(count, sender="apps.common.tasks.dispatch_outbox")
+    assert woken[-1] >= last
+    assert len(woken) <= 2 + (woken[-1] - began) / outbox.NUDGES_APART_S
 
 
 def test_each_handler_gets_the_news_once_however_often_the_dispatcher_runs():

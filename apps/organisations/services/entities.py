@@ -86,7 +86,10 @@ def hold_business_days(entity_id: UUID) -> tuple[dt.date, dt.date | None]:
     """`hold_business_date`, and the day that is being closed meanwhile (None: none is). Raises `NoBusinessDay`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_day_key(entity_id)])
-    rows = dict(BusinessDay.objects.filter(legal_entity_id=entity_id, state__in=["open", "closing"]).values_list("state", "date"))
+        cursor.execute(
+            "SELECT state, date FROM organisations_businessday WHERE legal_entity_id = %s AND state IN ('open', 'closing')", [entity_id]
+        )
+        rows = dict(cursor.fetchall())
     if BusinessDay.State.OPEN not in rows:
         raise NoBusinessDay
     return rows[BusinessDay.State.OPEN], rows.get(BusinessDay.State.CLOSING)
