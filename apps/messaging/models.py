@@ -69,7 +69,16 @@ class State(models.TextChoices):
     SUPPRESSED = "suppressed", _("not sent")
 
 
-@audited(level=PER_STATEMENT)
+# What a message says, and to whom, stays as it is: its row alone holds it, and its history tells what became of it.
+_SAID: Final = [
+    *("phone", "phone_hash", "masked_phone", "text", "template_code", "dedupe_key", "person_ref", "legal_entity"),
+    *("channel", "urgent", "queued_at", "expires_at", "created_at"),
+]
+_COURSE: Final = ("state", "send_at", "send_day", "attempts", "tried_at", "sent_at", "delivered_at", "provider_ref", "reason")
+_REWORDED: Final = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in _SAID).replace("legal_entity", "legal_entity_id")
+
+
+@audited(level=PER_STATEMENT, exclude=[*_SAID, "send_day"])
 class Message(BusinessModel):
     """One message to one phone. Number and text lie encrypted; pages show the masked number and the template."""
 
@@ -109,7 +118,10 @@ class Message(BusinessModel):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         constraints = [models.UniqueConstraint(fields=["dedupe_key"], name="message_sent_once")]
-        triggers = [legal_edges("state", EDGES)]
+        triggers = [
+            legal_edges("state", EDGES),
+            pgtrigger.Protect(name="what_it_says_stays", operation=pgtrigger.Update, condition=pgtrigger.Condition(_REWORDED)),
+        ]
         indexes = [
             models.Index(fields=["send_at"], condition=models.Q(state__in=["queued", "submitting", "unknown"]), name="message_waiting"),
             models.Index(fields=["phone_hash", "send_day"], name="message_cap"),
@@ -117,6 +129,10 @@ class Message(BusinessModel):
 
     def __str__(self) -> str:
         return f"{self.template_code} {self.masked_phone}"
+
+    def save_course(self) -> None:
+        """Save what became of the message; what it says is not written anew."""
+        self.save(update_fields=_COURSE)
 
     @transition(field=state, source=_sources("submitting"), target=State.SUBMITTING)
     def start(self) -> None:

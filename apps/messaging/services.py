@@ -195,7 +195,7 @@ def _hold_to_cap(message: Message, cap: int) -> None:
     if _sent_on_day(message) >= cap:
         message.suppress()
         message.reason = "daily_cap"
-        message.save()
+        message.save_course()
 
 
 def _sent_on_day(message: Message) -> int:
@@ -243,7 +243,7 @@ def _take(message_id: UUID, now: dt.datetime) -> Message | None:
     message.start()
     message.attempts += 1
     message.tried_at = now
-    message.save()
+    message.save_course()
     taken: Message = message
     return taken
 
@@ -256,7 +256,7 @@ def _is_held_overnight(message: Message, now: dt.datetime) -> bool:
     if allowed <= now:
         return False
     message.send_at, message.send_day = allowed, clock.local_date(allowed)
-    message.save(update_fields=["send_at", "send_day"])
+    message.save_course()
     return True
 
 
@@ -270,7 +270,7 @@ def _must_not_go(message: Message, now: dt.datetime) -> bool:
     if reason:
         message.suppress()
         message.reason = reason
-        message.save()
+        message.save_course()
     return bool(reason)
 
 
@@ -293,7 +293,7 @@ def _note(message_id: UUID, deed: str, now: dt.datetime, *, provider_ref: str = 
         message.sent_at, message.provider_ref = now, provider_ref[:64]
     elif deed in ("give_back", "lose"):
         message.send_at = now + RETRY_AFTER * message.attempts
-    message.save()
+    message.save_course()
     return str(message.state)
 
 
@@ -306,7 +306,7 @@ def _note_defect(message_id: UUID, now: dt.datetime, error: Exception) -> str:
         message.start()
         message.attempts += 1
         message.tried_at = now
-        message.save()
+        message.save_course()
     return _note(message_id, deed, now, reason=f"defect: {type(error).__name__}")
 
 
@@ -339,7 +339,7 @@ def _release_abandoned(now: dt.datetime) -> int:
     for message in rows.defer("phone", "text"):
         message.lose()
         message.reason, message.send_at = "abandoned", now
-        message.save()
+        message.save_course()
         released += 1
     return released
 
@@ -360,7 +360,7 @@ def record_receipt(*, message_id: UUID, status: str, reason: str = "", now: dt.d
     if message.state == State.SUBMITTING:
         message.accept()
         message.sent_at = now
-        message.save()
+        message.save_course()
     Receipt.objects.create(message=message, at=now, status=status, reason=reason[:200])
     if status == State.DELIVERED:
         message.deliver()
@@ -368,7 +368,7 @@ def record_receipt(*, message_id: UUID, status: str, reason: str = "", now: dt.d
     else:
         message.fail()
         message.reason = reason[:200]
-    message.save()
+    message.save_course()
     return "applied"
 
 

@@ -158,6 +158,15 @@ def test_every_page_is_accessible_and_fits(scene: Scene, open_as: Opener, width:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_every_form_of_the_counter_fits(scene: Scene, open_as: Opener, width: str) -> None:
+    page = open_as(scene.everybody, f"/backoffice/counter/{scene.loan.id}/", width)
+    for operation in loans.OPERATIONS:
+        page.goto(f"/backoffice/counter/{scene.loan.id}/{operation}/")
+        assert page.locator("button[value=preview]").count(), operation
+        assert_fits(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_an_operation_shows_before_and_after(scene: Scene, open_as: Opener, width: str) -> None:
     """The schedule and the entries of a preview are the widest tables of the counter."""
     page = open_as(scene.everybody, f"/backoffice/counter/{scene.loan.id}/extension/", width)

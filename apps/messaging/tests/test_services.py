@@ -4,11 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pgtrigger
 import pytest
 from django.db import connection, transaction
-from django.db.utils import ProgrammingError
+from django.db.utils import DatabaseError, ProgrammingError
 
 from apps.common import clock, outbox
 from apps.common.actors import Actor
 from apps.common.errors import NotPermitted
+from apps.common.models import new_id
 from apps.common.scope import DataScope
 from apps.messaging import selectors, services
 from apps.messaging.models import EDGES, Message, MessageTemplate, Receipt, State
@@ -186,12 +187,23 @@ def test_a_message_without_answer_is_asked_again_and_arrives_once(lender, sandbo
     assert len(sandbox.messages(PHONE)) == 1
 
 
+def test_what_a_message_says_stays_and_its_history_holds_no_copy(lender, sandbox, project_time):
+    message = send(lender, "settled:1")
+    for change in ({"text": "other words"}, {"phone": "13912345678"}, {"dedupe_key": "settled:2"}, {"person_ref": new_id()}):
+        with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+            Message.objects.filter(id=message.id).update(**change)
+    deliver_all(NOON)
+    history = Message.pgh_event_model.objects.filter(pgh_obj_id=message.id).order_by("pgh_id")
+    assert [past.state for past in history] == ["queued", "submitting", "sent"]
+    assert not {"phone", "phone_hash", "masked_phone", "text"} & {field.name for field in history.model._meta.get_fields()}
+
+
 @pytest.mark.parametrize("state", ["queued", "unknown", "submitting"])
 def test_a_message_that_cannot_be_read_does_not_stop_the_others_and_fails_in_the_end(lender, sandbox, project_time, state):
     broken, good = send(lender, "settled:1"), send(lender, "settled:2", phone="13912345678")
     for step in {"queued": [], "submitting": ["submitting"], "unknown": ["submitting", "unknown"]}[state]:
         Message.objects.filter(id=broken.id).update(state=step, tried_at=NOON - dt.timedelta(hours=1))
-    with connection.cursor() as cursor:
+    with pgtrigger.ignore("messaging.Message:what_it_says_stays"), connection.cursor() as cursor:
         cursor.execute("UPDATE messaging_message SET phone = 'a256gcm:gone:AAAA' WHERE id = %s", [broken.id])
     deliver_all(NOON)
     assert state_of(good) == State.SENT
