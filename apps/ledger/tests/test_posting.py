@@ -39,6 +39,14 @@ def _many(entity, entries):
     return services.post_many(legal_entity_id=entity.id, entries=entries, actor=SYSTEM, now=NOW)
 
 
+def _few(entity, entries):
+    with transaction.atomic():
+        return services.post_few(legal_entity_id=entity.id, entries=entries, actor=SYSTEM, now=NOW)
+
+
+several = pytest.mark.parametrize("put", [_many, _few])
+
+
 def _one(entity, entry):
     return services.post(
         legal_entity_id=entity.id,
@@ -65,9 +73,17 @@ def test_an_entry_costs_one_statement(django_assert_num_queries):
         an_entry(entity, reference="r2")
 
 
-def test_a_batch_makes_the_books_that_single_entries_make():
+def test_a_few_entries_cost_one_statement(django_assert_num_queries):
+    entity = an_entity()
+    an_entry(entity, reference="reads the rules")
+    with transaction.atomic(), django_assert_num_queries(1):
+        assert len(services.post_few(legal_entity_id=entity.id, entries=_entries(3), actor=SYSTEM, now=NOW)) == 3
+
+
+@several
+def test_a_batch_makes_the_books_that_single_entries_make(put):
     batch, singly, entries = an_entity(), an_entity(), _entries()
-    ids = _many(batch, entries)
+    ids = put(batch, entries)
     assert [JournalEntry.objects.get(id=entry_id).reference for entry_id in ids] == ["r0", "r1", "r2", "r3", "r4"]
     for entry in entries:
         _one(singly, entry)
@@ -116,40 +132,44 @@ def test_a_batch_of_many_lines_takes_few_statements(django_assert_max_num_querie
     assert selectors.entry_count(entity.id) == posting.CHUNK_ENTRIES + 2
 
 
-def test_a_batch_again_or_partly_known_posts_only_what_is_new():
+@several
+def test_a_batch_again_or_partly_known_posts_only_what_is_new(put):
     entity, entries = an_entity(), _entries()
     known = [_one(entity, entries[3])]
-    first = _many(entity, entries)
+    first = put(entity, entries)
     assert first[3:4] == known
-    assert _many(entity, entries) == first
+    assert put(entity, entries) == first
     assert selectors.entry_count(entity.id) == 5
-    assert _many(entity, [*entries, entries[0]]) == [*first, first[0]]
+    assert put(entity, [*entries, entries[0]]) == [*first, first[0]]
 
 
-def test_a_batch_with_a_reference_reused_is_refused_whole():
+@several
+def test_a_batch_with_a_reference_reused_is_refused_whole(put):
     entity, entries = an_entity(), _entries(2)
     with pytest.raises(services.ReferenceReused):
-        _many(entity, [*entries, Entry(DAY, "repayment", [Posting("principal", Decimal(9))], "r0")])
+        put(entity, [*entries, Entry(DAY, "repayment", [Posting("principal", Decimal(9))], "r0")])
     assert selectors.entry_count(entity.id) == 0
 
 
-def test_a_batch_that_reaches_into_closed_days_is_refused_whole_but_repeated():
+@several
+def test_a_batch_that_reaches_into_closed_days_is_refused_whole_but_repeated(put):
     entity, entries = an_entity(), _entries(2)
-    first = _many(entity, entries)
+    first = put(entity, entries)
     services.close_day(legal_entity_id=entity.id, day=DAY, now=NOW)
-    assert _many(entity, entries) == first
+    assert put(entity, entries) == first
     with pytest.raises(services.DayClosed):
-        _many(entity, [Entry(NEXT, "repayment", [Posting("principal", Decimal(1))], "new"), *entries, _entries(3)[2]])
+        put(entity, [Entry(NEXT, "repayment", [Posting("principal", Decimal(1))], "new"), *entries, _entries(3)[2]])
     assert selectors.entry_count(entity.id) == 2
 
 
-def test_a_batch_with_nothing_to_post_or_without_a_rule_is_refused_whole():
+@several
+def test_a_batch_with_nothing_to_post_or_without_a_rule_is_refused_whole(put):
     entity = an_entity()
     for wrong, refusal in ((Posting("principal", Decimal(0)), BadInput), (Posting("coupon", Decimal(1)), services.NoRule)):
         with pytest.raises(refusal):
-            _many(entity, [*_entries(2), Entry(DAY, "repayment", [wrong], "wrong")])
+            put(entity, [*_entries(2), Entry(DAY, "repayment", [wrong], "wrong")])
     assert selectors.entry_count(entity.id) == 0
-    assert _many(entity, []) == []
+    assert put(entity, []) == []
 
 
 @pytest.mark.parametrize("amount", ["NaN", "-NaN", "Infinity", "-Infinity", "0.001", "1.1234567890123", "1E15", "-1E20"])

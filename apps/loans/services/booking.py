@@ -72,21 +72,9 @@ def book_loan(
 
 
 def book_entries(legal_entity_id: UUID, entries: Sequence[Entry], actor: Actor, now: dt.datetime) -> None:
-    """Post entries in the caller's transaction: a few by a statement each, many through COPY."""
-    if len(entries) > _FEW:
-        ledger.post_many(legal_entity_id=legal_entity_id, entries=entries, actor=actor, now=now)
-        return
-    for entry in entries:
-        ledger.post(
-            legal_entity_id=legal_entity_id,
-            business_date=entry.business_date,
-            event=entry.event,
-            amounts=entry.amounts,
-            reference=entry.reference,
-            narrative=entry.narrative,
-            actor=actor,
-            now=now,
-        )
+    """Post entries in the caller's transaction: a few in one statement, many through COPY."""
+    put = ledger.post_many if len(entries) > _FEW else ledger.post_few
+    put(legal_entity_id=legal_entity_id, entries=entries, actor=actor, now=now)
 
 
 def book_all(
