@@ -29,7 +29,9 @@ BEGIN
                    i.interest - i.paid_interest - i.waived_interest AS interest
               FROM loans_instalment i WHERE i.loan_id = pay.loan_id AND i.due_date = today AND i.status = 'due'
           ) due ON due.principal = b.principal_due AND due.interest = b.interest
-          JOIN loans_instalment next ON next.loan_id = pay.loan_id AND next.no = due.no + 1 AND next.status = 'future'
+          JOIN LATERAL (  -- OFFSET 0: looked up by its number, not sought among all instalments of the loan
+            SELECT n.due_date FROM loans_instalment n WHERE n.loan_id = pay.loan_id AND n.no = due.no + 1 AND n.status = 'future' OFFSET 0
+          ) next ON true
           LEFT JOIN LATERAL (
             SELECT sum(a.target) FILTER (WHERE a.event = 'repayment' AND a.component = 'interest') AS interest,
                    sum(a.target) FILTER (WHERE a.event = 'repayment' AND a.component = 'principal') AS principal,
