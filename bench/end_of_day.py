@@ -107,10 +107,10 @@ def open_peak_day() -> Portfolio:
 
 def _go_to(day: dt.date) -> Portfolio:
     """Close day after day until `day` is open and 97 of 100 loans that fall due by then have paid."""
+    portfolio = open_normal_day()
     from apps.organisations.selectors import business_date
     from bench.payments import pay_what_is_due
 
-    portfolio = open_normal_day()
     while (today := business_date(portfolio.entity_id)) < day:
         pay_what_is_due(portfolio)
         _close(portfolio.entity_id, today)
